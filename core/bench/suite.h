@@ -1,0 +1,46 @@
+#pragma once
+// What to measure: speed shapes, fidelity corpora, accuracy tasks. Built-in suites are files in datasets/suites/*.toml.
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/base/result.h"
+
+namespace phiscope::bench {
+
+struct SpeedShape {
+  int64_t prompt = 0;      // prefill tokens, 0 = none
+  int64_t generate = 0;    // decode tokens, 0 = none
+  int64_t depth = 0;       // tokens already in the cache
+};
+struct FidelityPart {
+  std::string text;        // file, relative to datasets/
+  int64_t chunk = 512, stride = 0, max_chunks = 0;
+};
+struct TaskPart {
+  std::string name;        // metric "task_accuracy:NAME"
+  std::string file;        // relative to datasets/
+  std::string kind;        // "multiple_choice", "exact_match"
+  int64_t items = 0;       // 0 = all
+  int64_t max_new_tokens = 16;
+  std::string stop;
+};
+struct Suite {
+  std::string name;
+  int version = 1;
+  std::string hash;        // over settings and the content of every data file
+  std::vector<SpeedShape> speed;
+  int64_t min_repetitions = 5, max_repetitions = 20;
+  double max_seconds_per_shape = 4;
+  double stop_relative_sd = 0.01;
+  std::vector<FidelityPart> fidelity;
+  std::vector<TaskPart> tasks;
+};
+
+/// "quick", "standard", "full", or a .toml file. Errors: not_found with the names that exist; invalid_file naming key.
+Result<Suite> load_suite(std::string_view name_or_path, const std::filesystem::path& datasets);
+
+}  // namespace phiscope::bench

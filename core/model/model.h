@@ -1,0 +1,64 @@
+#pragma once
+// Phi checkpoints: config, tensor names and the lowering to a Plan.
+
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/backend/plan.h"
+#include "core/base/json.h"
+#include "core/base/result.h"
+#include "core/format/tensor_file.h"
+#include "core/quant/weight.h"
+
+namespace phiscope {
+
+/// config.json, read and checked; the names are Hugging Face's. Both spellings of transformers 4 and 5 are accepted.
+struct ModelConfig {
+  std::string architecture;  // "phi3", "phi", "phimoe", "phi3small"
+  std::string name;          // folder name or _name_or_path
+  int64_t hidden_size = 0, layers = 0, heads = 0, kv_heads = 0, head_dim = 0, intermediate_size = 0, vocab_size = 0;
+  int64_t max_positions = 0, original_max_positions = 0, sliding_window = 0;
+  double rope_theta = 10000, partial_rotary = 1.0, norm_epsilon = 1e-5;
+  bool longrope = false;
+  std::vector<float> short_factor, long_factor;
+  double short_mscale = 0, long_mscale = 0;  // 0 = by the formula
+  bool tied_embeddings = false, qk_layernorm = false, attention_bias = false, head_bias = false;
+  int64_t experts = 0, experts_per_token = 0;
+  double router_jitter = 0;
+  DType dtype = DType::f32;  // of the shipped weights, as the config says
+};
+
+/// Errors: invalid_file naming key and value; unsupported naming the architecture and those that are supported (phi4flash with its reason).
+Result<ModelConfig> parse_config(const Json& config, std::string_view where);
+Result<ModelConfig> load_config(const std::filesystem::path& folder);
+
+/// The plan without vectors' values (shapes only): for forecasts and synthetic models.
+Result<Plan> lower(const ModelConfig& config);
+
+/// A model as its publisher ships it: plan with vectors filled, and its tensors.
+struct Model {
+  std::string name;
+  std::filesystem::path folder;            // empty for synthetic models
+  ModelConfig config;
+  std::shared_ptr<const Plan> plan;
+  std::shared_ptr<const WeightSource> weights;   // in the file's own types
+  std::shared_ptr<const TensorFiles> files;      // null for synthetic models
+  std::vector<std::string> notices;        // "skipped 12 vision tensors"
+  std::string hash;                        // config + tensors
+};
+/// Errors: invalid_file naming tensor, expected and found shape; not_found naming the tensor; NaN and infinite norm weights or biases.
+Result<Model> load_model(const std::filesystem::path& folder);
+
+/// "phi-3.5-mini", "phi-4", ... : real shapes of published models for speed and memory.
+struct SyntheticModel {
+  std::string name;
+  ModelConfig config;
+};
+const std::vector<SyntheticModel>& synthetic_models();
+/// Random weights made straight into the encodings that `recipe` asks for, one tensor at a time, same bits for equal arguments.
+Result<Model> make_synthetic(std::string_view name, const Recipe& recipe, uint64_t seed = 1);
+
+}  // namespace phiscope

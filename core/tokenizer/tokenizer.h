@@ -1,0 +1,79 @@
+#pragma once
+// Text to ids and back, equal to the publisher's tokenizer. Families: byte-level BPE (GPT-2, cl100k, o200k splits) and SentencePiece-style
+// BPE with byte fallback (Llama).
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/base/result.h"
+
+namespace phiscope {
+
+struct AddedToken {
+  int32_t id = 0;
+  std::string content;
+  bool special = false, lstrip = false, rstrip = false, normalized = false, single_word = false;
+};
+
+enum class Specials : uint8_t {
+  parse,    // special tokens inside the text become their ids
+  as_text,  // the text is corpus text: "<unk>" is five characters
+};
+
+/// Immutable; thread-safe.
+class Tokenizer {
+ public:
+  virtual ~Tokenizer() = default;
+  /// Reads tokenizer.json (with tokenizer_config.json, generation_config.json beside it when present). Errors: invalid_file naming file and key;
+  /// unsupported naming the component that is not known; not_found.
+  static Result<std::shared_ptr<const Tokenizer>> load(const std::filesystem::path& folder);
+
+  /// No BOS is added (see add_bos()). Ill-formed UTF-8 is replaced by U+FFFD first, as the publisher's library does.
+  virtual std::vector<int32_t> encode(std::string_view text, Specials specials = Specials::parse) const = 0;
+  /// Ids outside the vocabulary (padding rows) decode as nothing.
+  virtual std::string decode(std::span<const int32_t> ids, bool skip_special = false) const = 0;
+  /// The token as stored, for display ("▁Hello", "Ġthe", "<0x0A>"); empty for unknown ids.
+  virtual std::string piece(int32_t id) const = 0;
+  /// Raw bytes that one token adds in the middle of a text (for streaming); specials give their content.
+  virtual std::string token_bytes(int32_t id) const = 0;
+
+  virtual std::string kind() const = 0;         // "byte-level BPE", "SentencePiece BPE"
+  virtual int32_t vocab_size() const = 0;       // largest id + 1, added tokens included
+  virtual std::optional<int32_t> bos() const = 0;
+  virtual std::optional<int32_t> eos() const = 0;
+  virtual bool add_bos() const = 0;
+  /// Union of config.json, generation_config.json and tokenizer_config.json.
+  virtual std::vector<int32_t> stop_ids() const = 0;
+  virtual const std::vector<AddedToken>& added_tokens() const = 0;
+  virtual std::string chat_template() const = 0;  // empty = none
+  virtual std::string hash() const = 0;           // identity of the tokenizer's files
+};
+
+/// Ids to text as they come, never half a character: bytes that may still become a character are held back until finish().
+class StreamDecoder {
+ public:
+  explicit StreamDecoder(std::shared_ptr<const Tokenizer> tokenizer, bool skip_special = true);
+  ~StreamDecoder();
+  std::string push(int32_t id);
+  std::string finish();
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+struct ChatMessage {
+  std::string role;  // "system", "user", "assistant"
+  std::string content;
+};
+/// Renders with the renderer of the template's family, chosen by the template itself. Errors: unsupported showing the template when it is not
+/// known; invalid_argument when the model has none.
+Result<std::string> render_chat(const Tokenizer& tokenizer, std::span<const ChatMessage> messages, bool add_generation_prompt);
+
+}  // namespace phiscope

@@ -1,0 +1,25 @@
+#pragma once
+// Picking the next token from logits. Deterministic: the same options and logits give the same ids on every machine.
+
+#include <cstdint>
+
+#include "core/backend/backend.h"
+#include "core/base/result.h"
+
+namespace phiscope {
+
+struct SamplingOptions {
+  double temperature = 0;  // 0 = greedy: the largest logit, the lowest id on ties; the other options then have no effect
+  int top_k = 0;           // only the k largest; 0 = all
+  double top_p = 1;        // the smallest set of most probable tokens whose probabilities reach top_p
+  double min_p = 0;        // tokens less probable than min_p times the most probable one are dropped
+  uint64_t seed = 0;
+};
+
+/// Errors: invalid_argument naming the option and its range.
+Status check_sampling(const SamplingOptions& options);
+
+/// Order: temperature, top_k, top_p, min_p, draw. A sampler holds its random state: one for each generation, not thread-safe.
+Sampler make_sampler(const SamplingOptions& options);
+
+}  // namespace phiscope

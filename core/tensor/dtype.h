@@ -8,6 +8,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace phiscope {
@@ -39,15 +40,23 @@ struct TensorView {
 /// "[3072, 8192]".
 std::string shape_text(std::span<const int64_t> shape);
 
-/// Widens `count` elements starting at element `first` of an f32, f16 or bf16 tensor.
+/// Widens `count` elements starting at element `first` of an f32, f16 or bf16 tensor; other types are the caller's mistake.
+/// `out` must not overlap the tensor. Exact. Thread-safe.
 void widen_to_f32(const TensorView& tensor, int64_t first, int64_t count, float* out);
 
-/// Memory aligned to 64 bytes (2 MiB and marked for huge pages when it is large). Move-only; zero-filled on request.
+/// Memory aligned to 64 bytes (2 MiB and marked for huge pages from 2 MiB on), not initialised. Move-only.
 class AlignedBuffer {
  public:
   AlignedBuffer() = default;
   /// Throws std::bad_alloc when the system has no memory: callers that can be asked for unbounded sizes check before.
   explicit AlignedBuffer(size_t bytes);
+  static AlignedBuffer zeroed(size_t bytes);
+  AlignedBuffer(AlignedBuffer&& other) noexcept : data_(std::move(other.data_)), size_(std::exchange(other.size_, 0)) {}
+  AlignedBuffer& operator=(AlignedBuffer&& other) noexcept {
+    data_ = std::move(other.data_);
+    size_ = std::exchange(other.size_, 0);
+    return *this;
+  }
   std::byte* data() { return data_.get(); }
   const std::byte* data() const { return data_.get(); }
   size_t size() const { return size_; }

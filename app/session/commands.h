@@ -35,9 +35,7 @@ struct TargetReport {
   std::vector<std::string> notices;
 };
 
-/// The fields of `phiscope inspect --json` without "schema"; plus "sizes" [{recipe, bytes, bits_per_weight}], "notices" [text] and "backends"
-/// [{name, ok, reason}].
-Result<Json> inspect_model(const std::string& model, const CallOptions& options);
+// Inspecting a model needs no worker: app/session/model_report.h.
 
 struct GenerateRequest {
   Target target;

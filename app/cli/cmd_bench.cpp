@@ -1,0 +1,76 @@
+#include <fmt/format.h>
+
+#include <memory>
+
+#include "app/cli/command.h"
+#include "app/cli/interrupt.h"
+#include "app/cli/output.h"
+#include "app/session/bench.h"
+#include "app/session/run_json.h"
+#include "app/session/stored_runs.h"
+#include "core/base/log.h"
+
+namespace phiscope::cli {
+namespace {
+
+session::BenchEvents terminal_events(ProgressLine& line, const Shared& shared) {
+  session::BenchEvents events;
+  events.on_progress = [&line](const session::BenchProgress& progress) {
+    line.update(progress.fraction, fmt::format("{}/{} {} on {}: {}", progress.run + 1, progress.runs, progress.recipe, progress.backend, progress.what));
+  };
+  events.on_run_finished = [&line, &shared](const Run& run) {
+    if (run.status == RunStatus::done || shared.quiet) return;
+    line.clear();
+    print_note(fmt::format("{} on {} {}: {}", run.recipe, run.backend, run_status_name(run.status), run.reason));
+  };
+  events.on_notice = [&line, &shared](std::string_view sentence) {
+    if (shared.quiet) return;
+    line.clear();
+    print_note(sentence);
+  };
+  events.on_log = [](std::string_view text) { log::info("worker: {}", text); };
+  return events;
+}
+
+void print_warnings(const std::vector<Run>& runs) {
+  for (const Run& run : runs)
+    for (const Warning& warning : run.warnings)
+      print_note(fmt::format("warning: {}: {}{}", run.recipe, warning.sentence, warning.remedy.empty() ? "" : "; " + warning.remedy));
+}
+
+Result<int> run(const session::BenchRequest& request, const Shared& shared) {
+  ProgressLine line(shared.quiet);
+  PHISCOPE_ASSIGN(const session::BenchResult result, session::run_bench(request, terminal_events(line, shared), &interrupt_token()));
+  line.clear();
+  if (shared.json) {
+    print_json({{"schema", "phiscope/bench/1"}, {"runs", session::runs_to_json(result.runs)}});
+  } else if (!result.runs.empty()) {
+    print(format_table(reports::build_precision_table(session::compare_with_default_reference(result.runs)), use_colour()));
+    if (!shared.quiet) {
+      print_warnings(result.runs);
+      print_note("Details: phiscope compare    Report: phiscope report --format html --out report.html");
+    }
+  }
+  if (result.cancelled) return kExitCancelled;
+  return result.all_done() ? kExitDone : kExitFailed;
+}
+
+}  // namespace
+
+Action add_bench(CLI::App& command, const Shared& shared) {
+  auto request = std::make_shared<session::BenchRequest>();
+  auto no_interleave = std::make_shared<bool>(false);
+  command.add_option("MODEL", request->models, "One or more models")->required();
+  command.add_option("--recipe", request->recipes, "Precisions, separated by commas, or a .toml file")->capture_default_str()->type_name("R,R");
+  command.add_option("--backend", request->backends, "Backends, separated by commas (default: the best available)")->delimiter(',')->type_name("B,B");
+  command.add_option("--suite", request->suite, "quick, standard, full, or a .toml file")->capture_default_str();
+  add_threads_option(command, request->threads);
+  command.add_flag("--no-interleave", *no_interleave, "Measure one precision after the other instead of in turns");
+  add_db_option(command, request->database);
+  return [request, no_interleave, &shared] {
+    if (*no_interleave) request->interleave = false;
+    return run(*request, shared);
+  };
+}
+
+}  // namespace phiscope::cli

@@ -1,0 +1,98 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <memory>
+
+#include "app/cli/command.h"
+#include "app/cli/output.h"
+#include "app/session/run_json.h"
+#include "app/session/stored_runs.h"
+#include "core/base/text.h"
+
+namespace phiscope::cli {
+namespace {
+
+using reports::Comparison;
+using reports::MetricComparison;
+using reports::Verdict;
+
+struct Options {
+  std::vector<std::string> runs;
+  std::string reference, fail_on;
+  std::filesystem::path db;
+};
+
+Json to_json(const Comparison& comparison) {
+  Json document;
+  document["schema"] = "phiscope/compare/1";
+  document["reference"] = comparison.reference.run_id;
+  document["candidates"] = Json::array();
+  for (const auto& candidate : comparison.candidates) {
+    Json metrics = Json::array();
+    for (const MetricComparison& metric : candidate.metrics) {
+      Json row = {{"id", metric.id},
+                  {"reference", session::number_or_null(metric.reference)},
+                  {"candidate", session::number_or_null(metric.candidate)},
+                  {"ratio", session::number_or_null(metric.ratio)},
+                  {"difference", session::number_or_null(metric.difference)},
+                  {"low", session::number_or_null(metric.low)},
+                  {"high", session::number_or_null(metric.high)},
+                  {"unit", metric.info.unit},
+                  {"verdict", verdict_name(metric.verdict)}};
+      if (!metric.reason.empty()) row["reason"] = metric.reason;
+      metrics.push_back(row);
+    }
+    document["candidates"].push_back({{"run_id", candidate.run.run_id}, {"recipe", candidate.run.recipe}, {"metrics", metrics}});
+  }
+  return document;
+}
+
+std::string number_text(const std::optional<double>& value) { return value ? format_number(*value) : "-"; }
+
+std::string interval_text(const MetricComparison& metric) {
+  if (!metric.low || !metric.high) return "";
+  return fmt::format("{} .. {}", format_number(*metric.low), format_number(*metric.high));
+}
+
+void print_text(const Comparison& comparison) {
+  print(format_table(reports::build_precision_table(comparison), use_colour()));
+  const Run& reference = comparison.reference;
+  for (const auto& candidate : comparison.candidates) {
+    print(fmt::format("{} {} against {} {}", candidate.run.recipe, candidate.run.run_id, reference.recipe, reference.run_id));
+    std::vector<std::vector<std::string>> rows{{"metric", "unit", "reference", "candidate", "ratio", "95 % interval", "verdict", ""}};
+    for (const MetricComparison& metric : candidate.metrics)
+      rows.push_back({metric.id, metric.info.unit, number_text(metric.reference), number_text(metric.candidate), number_text(metric.ratio),
+                      interval_text(metric), std::string(verdict_name(metric.verdict)), metric.reason});
+    print(format_rows(rows));
+  }
+}
+
+Result<int> run(const Options& options, const Shared& shared) {
+  PHISCOPE_ASSIGN(const Comparison comparison, session::compare_stored_runs(options.db, options.runs, options.reference));
+  if (shared.json)
+    print_json(to_json(comparison));
+  else
+    print_text(comparison);
+  if (options.fail_on.empty()) return kExitDone;
+  std::vector<std::string> found;
+  for (const auto& candidate : comparison.candidates)
+    for (const MetricComparison& metric : candidate.metrics)
+      if (verdict_name(metric.verdict) == options.fail_on) found.push_back(fmt::format("{} of {}", metric.id, candidate.run.recipe));
+  if (found.empty()) return kExitDone;
+  print_note(fmt::format("{}: {}", options.fail_on, fmt::join(found, ", ")));
+  return kExitFound;
+}
+
+}  // namespace
+
+Action add_compare(CLI::App& command, const Shared& shared) {
+  auto options = std::make_shared<Options>();
+  command.add_option("RUN", options->runs, "Runs: id, the beginning of an id, last, last~1 ... (default: the last bench)");
+  command.add_option("--reference", options->reference, "Run that the others are compared with (default: fp32 if it is among them, else the first)");
+  command.add_option("--fail-on", options->fail_on, "Exit with status 3 when a metric has this verdict")
+      ->check(CLI::IsMember({"worse", "unclear", "not_comparable", "better"}));
+  add_db_option(command, options->db);
+  return [options, &shared] { return run(*options, shared); };
+}
+
+}  // namespace phiscope::cli

@@ -1,0 +1,141 @@
+#include "app/cli/output.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+
+#include "core/base/platform/platform.h"
+#include "core/base/text.h"
+
+namespace phiscope::cli {
+namespace {
+
+constexpr std::string_view kBold = "\x1b[1m";
+constexpr std::string_view kReset = "\x1b[0m";
+constexpr auto kRedrawInterval = std::chrono::milliseconds(100);
+constexpr int kBarCells = 24;
+
+void write_to(std::FILE* stream, std::string_view text) { std::fwrite(text.data(), 1, text.size(), stream); }
+
+std::string pad(std::string_view text, size_t width, bool right) {
+  const size_t used = display_width(text);
+  const std::string fill(width > used ? width - used : 0, ' ');
+  return right ? fill + std::string(text) : std::string(text) + fill;
+}
+
+std::string progress_text(double fraction, std::string_view what, double elapsed_s) {
+  if (fraction < 0) return fmt::format("{} ...", what);
+  const int filled = static_cast<int>(fraction * kBarCells + 0.5);
+  std::string left;
+  if (fraction > 0.02 && fraction < 1 && elapsed_s > 1) left = fmt::format("  {} left", format_seconds(elapsed_s * (1 - fraction) / fraction));
+  return fmt::format("[{}{}] {:3.0f} %  {}{}", std::string(static_cast<size_t>(filled), '#'),
+                     std::string(static_cast<size_t>(kBarCells - filled), ' '), fraction * 100, what, left);
+}
+
+}  // namespace
+
+bool use_colour() {
+  const char* no_colour = std::getenv("NO_COLOR");
+  return (no_colour == nullptr || *no_colour == '\0') && platform::stdout_is_terminal();
+}
+
+void print(std::string_view text) {
+  write_to(stdout, text);
+  write_to(stdout, "\n");
+}
+
+void print_json(const Json& document) { print(document.dump(2, ' ', false, Json::error_handler_t::replace)); }
+
+void print_note(std::string_view text) {
+  write_to(stderr, text);
+  write_to(stderr, "\n");
+}
+
+void print_error(std::string_view text) { print_note(fmt::format("phiscope: {}", text)); }
+
+size_t display_width(std::string_view text) {
+  return static_cast<size_t>(
+      std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
+}
+
+std::string format_table(const reports::Table& table, bool colour) {
+  const size_t columns = table.columns.size();
+  std::vector<size_t> widths(columns);
+  std::vector<bool> numeric(columns, false);
+  for (size_t c = 0; c < columns; ++c) {
+    widths[c] = display_width(table.columns[c]);
+    for (const auto& row : table.rows) {
+      if (c >= row.size()) continue;
+      widths[c] = std::max(widths[c], display_width(row[c].text));
+      numeric[c] = numeric[c] || row[c].value.has_value();
+    }
+  }
+  std::string text;
+  std::string rule;
+  for (size_t c = 0; c < columns; ++c) {
+    text += pad(table.columns[c], widths[c], numeric[c]) + (c + 1 < columns ? "  " : "\n");
+    rule += std::string(widths[c], '-') + (c + 1 < columns ? "  " : "\n");
+  }
+  text += rule;
+  for (const auto& row : table.rows) {
+    for (size_t c = 0; c < columns; ++c) {
+      const reports::Cell cell = c < row.size() ? row[c] : reports::Cell{};
+      const std::string padded = pad(cell.text, widths[c], numeric[c]);
+      text += colour && cell.best ? fmt::format("{}{}{}", kBold, padded, kReset) : padded;
+      text += c + 1 < columns ? "  " : "\n";
+    }
+  }
+  return text;
+}
+
+std::string format_rows(const std::vector<std::vector<std::string>>& rows) {
+  std::vector<size_t> widths;
+  for (const auto& row : rows) {
+    widths.resize(std::max(widths.size(), row.size()));
+    for (size_t c = 0; c < row.size(); ++c) widths[c] = std::max(widths[c], display_width(row[c]));
+  }
+  std::string text;
+  for (const auto& row : rows) {
+    std::string line;
+    for (size_t c = 0; c < row.size(); ++c) line += c + 1 < row.size() ? pad(row[c], widths[c], false) + "  " : row[c];
+    while (!line.empty() && line.back() == ' ') line.pop_back();
+    text += line + "\n";
+  }
+  return text;
+}
+
+ProgressLine::ProgressLine(bool quiet)
+    : enabled_(!quiet), terminal_(platform::stderr_is_terminal()), started_(std::chrono::steady_clock::now()) {}
+
+ProgressLine::~ProgressLine() { clear(); }
+
+void ProgressLine::update(double fraction, std::string_view what) {
+  if (!enabled_) return;
+  const auto now = std::chrono::steady_clock::now();
+  const bool new_step = what != step_;
+  step_ = what;
+  if (!terminal_) {
+    if (new_step) print_note(what);
+    return;
+  }
+  if (!new_step && now - drawn_at_ < kRedrawInterval) return;
+  drawn_at_ = now;
+  const double elapsed_s = std::chrono::duration<double>(now - started_).count();
+  std::string line = progress_text(std::min(fraction, 1.0), what, elapsed_s);
+  const size_t width = static_cast<size_t>(std::max(platform::terminal_width() - 1, 20));
+  if (line.size() > width) line.resize(width);
+  write_to(stderr, fmt::format("\r\x1b[K{}", line));
+  std::fflush(stderr);
+  drawn_ = true;
+}
+
+void ProgressLine::clear() {
+  if (!drawn_) return;
+  write_to(stderr, "\r\x1b[K");
+  std::fflush(stderr);
+  drawn_ = false;
+}
+
+}  // namespace phiscope::cli

@@ -1,0 +1,139 @@
+#include "app/session/model_report.h"
+
+#include <fmt/format.h>
+
+#include "core/base/hash.h"
+#include "core/convert/artifact.h"
+#include "core/format/tensor_file.h"
+
+namespace phiscope::session {
+namespace {
+
+constexpr double kKvScaleBytesPerHead = 2;  // one f16 scale per position and head of an INT8 or INT4 cache
+
+double kv_element_bytes(KvType type) {
+  switch (type) {
+    case KvType::f32: return 4;
+    case KvType::f16: return 2;
+    case KvType::int8: return 1;
+    case KvType::int4: return 0.5;
+  }
+  return 2;
+}
+
+std::vector<TensorRow> rows_of_files(const TensorFiles& files) {
+  std::vector<TensorRow> rows;
+  for (const TensorEntry& entry : files.tensors())
+    rows.push_back({entry.name, std::string(dtype_name(entry.view.dtype)), entry.view.shape, entry.view.bytes()});
+  return rows;
+}
+
+void add_tokenizer(ModelReport& report, const std::filesystem::path& folder) {
+  auto tokenizer = Tokenizer::load(folder);
+  if (!tokenizer) {
+    report.notices.push_back(tokenizer.error().message);
+    return;
+  }
+  report.tokenizer = *tokenizer;
+  if (report.tokenizer->vocab_size() > report.config.vocab_size)
+    report.notices.push_back(fmt::format("the tokenizer has ids up to {}, but the model has only {} rows: they do not belong together",
+                                         report.tokenizer->vocab_size() - 1, report.config.vocab_size));
+}
+
+Status add_folder(ModelReport& report, const std::filesystem::path& folder) {
+  PHISCOPE_ASSIGN(report.config, load_config(folder));
+  auto files = TensorFiles::open_folder(folder);
+  if (files) {
+    report.tensors = rows_of_files(**files);
+  } else if (files.error().code == ErrorCode::not_found) {
+    report.notices.push_back(fmt::format("{}; sizes are computed from config.json", files.error().message));
+  } else {
+    return fail(files.error());
+  }
+  auto model = files ? load_model(folder) : Result<Model>(tl::unexpect, Error{});
+  if (model) {
+    report.hash = model->hash;
+    report.notices.insert(report.notices.end(), model->notices.begin(), model->notices.end());
+  } else if (files) {
+    report.notices.push_back(fmt::format("cannot be run: {}", model.error().message));
+  }
+  add_tokenizer(report, folder);
+  return {};
+}
+
+Status add_artifact(ModelReport& report, const std::filesystem::path& folder) {
+  PHISCOPE_ASSIGN(report.config, load_config(folder));
+  PHISCOPE_ASSIGN(const Artifact artifact, open_artifact(folder));
+  for (size_t i = 0; i < artifact.tensors.size(); ++i) {
+    const PlanTensor& tensor = artifact.plan->tensors[i];
+    report.tensors.push_back({tensor.name, artifact.tensors[i].encoding.name(), {tensor.rows, tensor.columns}, artifact.tensors[i].bytes});
+  }
+  report.hash = artifact.hash;
+  report.notices.push_back(fmt::format("made by recipe {} at {:.2f} bits per weight", artifact.recipe, artifact.bits_per_weight));
+  add_tokenizer(report, folder);
+  return {};
+}
+
+Status add_synthetic(ModelReport& report, const std::string& name) {
+  for (const SyntheticModel& model : synthetic_models()) {
+    if (model.name != name) continue;
+    report.config = model.config;
+    report.hash = hash_text("synthetic:" + name);
+    report.notices.emplace_back("random weights: speed and memory are real, accuracy has no meaning");
+    return {};
+  }
+  std::string known;
+  for (const SyntheticModel& model : synthetic_models()) known += (known.empty() ? "" : ", ") + model.name;
+  return fail(ErrorCode::not_found, "there is no synthetic model '{}'; there are {}", name, known);
+}
+
+}  // namespace
+
+PrecisionSize size_under_recipe(const Plan& plan, const Recipe& recipe, DType source_type) {
+  PrecisionSize size{recipe.name, recipe.description, 0, 0, 0};
+  int64_t elements = 0;
+  for (const PlanTensor& tensor : plan.tensors) {
+    const WeightRule& rule = recipe.rule_for(tensor.tensor_class, tensor.name);
+    WeightEncoding encoding = rule.encoding;
+    if (rule.keep_source) {
+      encoding = {};
+      encoding.float_type = source_type;
+    }
+    size.weight_bytes += encoding.bytes(tensor.rows, tensor.columns);
+    elements += tensor.rows * tensor.columns;
+  }
+  size.bits_per_weight = elements == 0 ? 0 : 8.0 * static_cast<double>(size.weight_bytes) / static_cast<double>(elements);
+  for (const PlanVector& vector : plan.vectors) size.weight_bytes += vector.values.size() * sizeof(float);
+  const double heads = static_cast<double>(2 * plan.layers * plan.kv_heads);
+  const bool scaled = recipe.kv == KvType::int8 || recipe.kv == KvType::int4;
+  size.kv_bytes_per_token = static_cast<uint64_t>(
+      heads * (static_cast<double>(plan.head_dim) * kv_element_bytes(recipe.kv) + (scaled ? kKvScaleBytesPerHead : 0)));
+  return size;
+}
+
+Result<ModelReport> inspect_model(std::string_view argument) {
+  PHISCOPE_ASSIGN(const ModelReference reference, resolve_model(argument));
+  ModelReport report;
+  report.name = reference.name;
+  using Kind = ModelReference::Kind;
+  switch (reference.kind) {
+    case Kind::folder:
+      report.kind = "Hugging Face folder";
+      PHISCOPE_TRY(add_folder(report, reference.path));
+      break;
+    case Kind::artifact:
+      report.kind = "artifact";
+      PHISCOPE_TRY(add_artifact(report, reference.path));
+      break;
+    case Kind::synthetic:
+      report.kind = "synthetic";
+      PHISCOPE_TRY(add_synthetic(report, reference.name));
+      break;
+  }
+  PHISCOPE_ASSIGN(const Plan plan, lower(report.config));
+  report.parameters = plan.parameters();
+  for (const Recipe& recipe : builtin_recipes()) report.sizes.push_back(size_under_recipe(plan, recipe, report.config.dtype));
+  return report;
+}
+
+}  // namespace phiscope::session

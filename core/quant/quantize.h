@@ -2,7 +2,9 @@
 // From floats to codes, one matrix at a time; knows no job, no file.
 
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/base/result.h"
@@ -16,6 +18,7 @@ enum class QuantMethod : uint8_t {
   mse,  // clip search: the scale with the least squared error per group, codes refitted
 };
 std::string_view method_name(QuantMethod method);
+std::optional<QuantMethod> method_from_name(std::string_view name);
 
 /// Errors of the stored matrix against its source.
 struct QuantError {
@@ -33,15 +36,18 @@ struct EncodedMatrix {
   WeightView view() const;
 };
 
-/// Encodes rows [first_row, first_row + rows) of `source` [N, K] (f32, f16, bf16). Same bits for any split into row ranges and any number of
-/// threads; scales are rounded to scale_type before codes are computed. Errors: invalid_file when a value is NaN or infinite, naming row and
-/// column; invalid_argument for an encoding that does not exist. `error` sums are added to (squared sums; finish with finish_error).
+/// Sums that are added over rows and tensors before they become a QuantError.
 struct ErrorSums {
   double squared_error = 0, squared_value = 0, max_abs_error = 0;
   int64_t elements = 0;
   void add(const ErrorSums& other);
   QuantError finish() const;
 };
+
+/// Encodes rows [first_row, first_row + rows) of `source` [N, K] (f32, f16, bf16); the outputs begin with first_row's. `scales` and
+/// `zero_points` may be null where the encoding has none. Same bits for any split into row ranges, any number of threads and any instruction
+/// set; scales are rounded to scale_type before codes are computed. Thread-safe. Errors: invalid_file when a value is NaN or infinite, naming
+/// row and column; unsupported when a scale or a value does not fit f16; invalid_argument for an encoding that does not exist.
 Result<ErrorSums> quantize_rows(const TensorView& source, int64_t first_row, int64_t rows, const WeightEncoding& encoding, QuantMethod method,
                                 std::byte* codes, std::byte* scales, uint8_t* zero_points);
 

@@ -44,6 +44,9 @@ std::string shape_text(std::span<const int64_t> shape);
 /// `out` must not overlap the tensor. Exact. Thread-safe.
 void widen_to_f32(const TensorView& tensor, int64_t first, int64_t count, float* out);
 
+/// Rounds `count` floats to f32, f16 or bf16 as f32_to_f16 and f32_to_bf16 do. `out` must not overlap `values`. Thread-safe.
+void narrow_from_f32(const float* values, int64_t count, DType type, std::byte* out);
+
 /// Memory aligned to 64 bytes (2 MiB and marked for huge pages from 2 MiB on), not initialised. Move-only.
 class AlignedBuffer {
  public:

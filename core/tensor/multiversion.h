@@ -9,20 +9,17 @@
 #define PHISCOPE_LOOP static inline __attribute__((always_inline))
 
 #if defined(__x86_64__)
-#define PHISCOPE_MULTIVERSION(name, loop, parameters, arguments)                     \
-  __attribute__((target("avx2"))) static void name##_avx2 parameters { loop arguments; } \
-  static void name##_baseline parameters { loop arguments; }                         \
-  static void name parameters {                                                      \
-    static const bool has_avx2 = __builtin_cpu_supports("avx2") != 0;                \
-    if (has_avx2) {                                                                  \
-      name##_avx2 arguments;                                                         \
-    } else {                                                                         \
-      name##_baseline arguments;                                                     \
-    }                                                                                \
-  }                                                                                  \
+#define PHISCOPE_MULTIVERSION_RETURNING(type, name, loop, parameters, arguments)                 \
+  __attribute__((target("avx2"))) static type name##_avx2 parameters { return loop arguments; } \
+  static type name##_baseline parameters { return loop arguments; }                             \
+  static type name parameters {                                                                 \
+    static const bool has_avx2 = __builtin_cpu_supports("avx2") != 0;                           \
+    return has_avx2 ? name##_avx2 arguments : name##_baseline arguments;                        \
+  }                                                                                             \
   static_assert(true)
 #else
-#define PHISCOPE_MULTIVERSION(name, loop, parameters, arguments) \
-  static void name parameters { loop arguments; }                \
+#define PHISCOPE_MULTIVERSION_RETURNING(type, name, loop, parameters, arguments) \
+  static type name parameters { return loop arguments; }                         \
   static_assert(true)
 #endif
+#define PHISCOPE_MULTIVERSION(name, loop, parameters, arguments) PHISCOPE_MULTIVERSION_RETURNING(void, name, loop, parameters, arguments)

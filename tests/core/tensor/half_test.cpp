@@ -107,6 +107,17 @@ TEST(Widen, RowsEqualSingleValuesAtEveryOffset) {
   }
 }
 
+TEST(Narrow, RowsEqualSingleValues) {
+  std::vector<float> values;
+  for (uint32_t bits = 0; bits < 0xfff00000u; bits += 0x0001d0bbu) values.push_back(std::bit_cast<float>(bits));
+  std::vector<uint16_t> out(values.size());
+  for (const DType type : {DType::f16, DType::bf16}) {
+    narrow_from_f32(values.data(), static_cast<int64_t>(values.size()), type, reinterpret_cast<std::byte*>(out.data()));
+    for (size_t i = 0; i < values.size(); ++i)
+      ASSERT_EQ(out[i], type == DType::f16 ? f32_to_f16(values[i]) : f32_to_bf16(values[i])) << values[i];
+  }
+}
+
 TEST(Widen, CopiesF32) {
   const std::vector<float> values{1, 2, 3, 4};
   const TensorView view{.dtype = DType::f32, .shape = {4}, .data = reinterpret_cast<const std::byte*>(values.data())};

@@ -1,0 +1,253 @@
+#include "core/quant/row_quantizer.h"
+
+#include <algorithm>
+#include <array>
+#include <cfloat>
+#include <cmath>
+#include <cstring>
+
+#include "core/tensor/multiversion.h"
+
+namespace phiscope {
+namespace {
+
+constexpr int kLanes = 8;
+using Floats = float __attribute__((vector_size(4 * kLanes)));
+using Ints = int32_t __attribute__((vector_size(4 * kLanes)));
+using Bytes = uint8_t __attribute__((vector_size(kLanes)));
+
+PHISCOPE_LOOP Floats load(const float* from) {
+  Floats values;
+  std::memcpy(&values, from, sizeof(values));
+  return values;
+}
+PHISCOPE_LOOP Floats splat(float value) { return Floats{} + value; }
+PHISCOPE_LOOP Floats smaller(Floats a, Floats b) { return a < b ? a : b; }
+PHISCOPE_LOOP Floats larger(Floats a, Floats b) { return a > b ? a : b; }
+PHISCOPE_LOOP Floats magnitude(Floats a) { return larger(a, -a); }
+
+/// Fixed order of additions: the same sum on every instruction set.
+PHISCOPE_LOOP float sum_of(Floats v) {
+  const Floats half = v + __builtin_shufflevector(v, v, 4, 5, 6, 7, 0, 1, 2, 3);
+  const Floats quarter = half + __builtin_shufflevector(half, half, 2, 3, 0, 1, 6, 7, 4, 5);
+  return quarter[0] + quarter[1];
+}
+PHISCOPE_LOOP float largest_of(Floats v) {
+  const Floats half = larger(v, __builtin_shufflevector(v, v, 4, 5, 6, 7, 0, 1, 2, 3));
+  const Floats quarter = larger(half, __builtin_shufflevector(half, half, 2, 3, 0, 1, 6, 7, 4, 5));
+  return std::max(quarter[0], quarter[1]);
+}
+
+// 1.5 * 2^23: adding it leaves no fraction bits, so the addition rounds to the nearest integer, ties to even, for |v| < 2^22.
+constexpr float kRounder = 12582912.0f;
+
+/// The codes' distances from the code of zero.
+struct Range {
+  float low, high;
+};
+
+PHISCOPE_LOOP Floats steps_of(Floats scaled, Range range) {
+  const Floats clamped = smaller(larger(scaled, splat(range.low)), splat(range.high));
+  return (clamped + kRounder) - kRounder;
+}
+
+/// The stored scale and what is encoded with it.
+struct Fit {
+  float scale = 0;  // rounded to the scale type; 0 = all zero
+  Range range{0, 0};
+};
+
+/// Rounds to the stored type. Below the type's normal numbers the magnitude is rounded up, so that no value is clipped by it.
+/// Infinity when the type cannot hold it.
+PHISCOPE_LOOP float stored_scale(float scale, DType type) {
+  if (scale == 0) return 0;
+  if (type == DType::f32) return std::fabs(scale) < FLT_MIN ? std::copysign(FLT_MIN, scale) : scale;
+  uint16_t half = f32_to_f16(scale);
+  const bool is_subnormal = (half & 0x7c00) == 0;
+  if (is_subnormal && std::fabs(f16_to_f32(half)) < std::fabs(scale)) ++half;
+  return f16_to_f32(half);
+}
+
+struct Extent {
+  float low = 0, high = 0;  // both sides include 0
+};
+
+PHISCOPE_LOOP Extent extent_of(const float* values, int64_t count) {
+  Floats low{}, high{};
+  for (int64_t i = 0; i < count; i += kLanes) {
+    const Floats v = load(values + i);
+    low = smaller(low, v);
+    high = larger(high, v);
+  }
+  return {-largest_of(-low), largest_of(high)};
+}
+
+/// Scale from the largest magnitude. Symmetric 4 bits: the value of largest magnitude becomes -8, so its sign decides the scale's (as in
+/// GGUF Q4_0); symmetric 8 bits: 127; zero point: the extent becomes the whole range of codes.
+PHISCOPE_LOOP Fit round_to_nearest_fit(Extent extent, const WeightEncoding& encoding) {
+  const float levels = encoding.bits == 4 ? 15.0f : 255.0f;
+  if (extent.low == 0 && extent.high == 0) return {};
+  if (encoding.offset == OffsetClass::zero_point) {
+    const float scale = stored_scale((extent.high - extent.low) / levels, encoding.scale_type);
+    const float zero = std::clamp(std::nearbyint(-extent.low / scale), 0.0f, levels);
+    return {scale, {-zero, levels - zero}};
+  }
+  if (encoding.bits == 8) return {stored_scale(std::max(-extent.low, extent.high) / 127, encoding.scale_type), {-127, 127}};
+  const float farthest = -extent.low >= extent.high ? extent.low : extent.high;
+  return {stored_scale(farthest / -8, encoding.scale_type), {-8, 7}};
+}
+
+/// sum (w - w')^2 in units of `unit`^2 (a power of two that keeps the squares in range).
+PHISCOPE_LOOP double error_of(const float* values, int64_t count, Fit fit, float unit) {
+  constexpr int64_t kChunk = 512;  // float sums stay short, so that a row of 16384 loses no digits that matter
+  const float inverse = 1 / fit.scale;
+  double total = 0;
+  for (int64_t first = 0; first < count; first += kChunk) {
+    Floats sum{};
+    for (int64_t i = first; i < std::min(count, first + kChunk); i += kLanes) {
+      const Floats v = load(values + i);
+      const Floats difference = (v - steps_of(v * inverse, fit.range) * fit.scale) * unit;
+      sum += difference * difference;
+    }
+    total += static_cast<double>(sum_of(sum));
+  }
+  return total;
+}
+
+/// What least squares needs of the steps q that a clip gives: sum w q and sum q q; the error with the best scale is
+/// sum w^2 - (sum w q)^2 / sum q^2.
+struct Moments {
+  float wq = 0, qq = 0;
+  float gain() const { return qq > 0 ? wq * wq / qq : 0; }
+};
+
+PHISCOPE_LOOP Moments moments_of(const float* values, int64_t count, float inverse, float unit, Range range) {
+  Floats wq{}, qq{};
+  for (int64_t i = 0; i < count; i += kLanes) {
+    const Floats v = load(values + i);
+    const Floats q = steps_of(v * inverse, range);
+    wq += (v * unit) * q;
+    qq += q * q;
+  }
+  return {sum_of(wq), sum_of(qq)};
+}
+
+// 21 clips of the largest magnitude's scale: 0.75, 0.765, ... 1.05.
+constexpr int kClips = 21;
+constexpr float clip_factor(int index) { return 0.75f + 0.015f * static_cast<float>(index); }
+
+struct Candidate {
+  float scale = 0;  // refitted, not yet rounded
+  Range range{0, 0};
+  float gain = -1;
+};
+
+PHISCOPE_LOOP Candidate search_clips(const float* values, int64_t count, float scale, float unit, Range range) {
+  std::array<Moments, kClips> moments;
+  for (int i = 0; i < kClips; ++i) moments[i] = moments_of(values, count, 1 / (scale * clip_factor(i)), unit, range);
+  int best = 0;
+  for (int i = 1; i < kClips; ++i)
+    if (moments[i].gain() > moments[best].gain()) best = i;
+  const Moments& found = moments[best];
+  return {found.qq > 0 ? found.wq / found.qq / unit : 0, range, found.gain()};
+}
+
+/// The best of the ranges worth searching. Symmetric 4 bits: either sign may have the eighth step; the other sign's search reaches higher,
+/// as its largest magnitude has seven steps only. Zero point: the neighbours of the first one.
+PHISCOPE_LOOP Candidate search_ranges(const float* values, int64_t count, Fit start, float unit, const WeightEncoding& encoding) {
+  std::array<Fit, 3> starts{start};
+  int tried = 1;
+  if (encoding.bits == 4 && encoding.offset == OffsetClass::symmetric) starts[tried++] = {-1.1f * start.scale, start.range};
+  if (encoding.bits == 4 && encoding.offset == OffsetClass::zero_point) {
+    if (start.range.low < 0) starts[tried++] = {start.scale, {start.range.low + 1, start.range.high + 1}};
+    if (start.range.high > 0) starts[tried++] = {start.scale, {start.range.low - 1, start.range.high - 1}};
+  }
+  Candidate best;
+  for (int i = 0; i < tried; ++i) {
+    const Candidate other = search_clips(values, count, starts[i].scale, unit, starts[i].range);
+    if (other.gain > best.gain) best = other;
+  }
+  return best;
+}
+
+/// The clip with the least squared error, its scale refitted twice to its codes; never worse than rounding to nearest.
+PHISCOPE_LOOP Fit clip_search_fit(const float* values, int64_t count, Fit start, Extent extent, const WeightEncoding& encoding) {
+  int exponent = 0;
+  std::frexp(std::max(-extent.low, extent.high), &exponent);
+  const float unit = std::ldexp(1.0f, std::clamp(-exponent, -126, 126));
+  Fit best = start;
+  double least = error_of(values, count, start, unit);
+  if (least == 0) return start;
+  const Candidate candidate = search_ranges(values, count, start, unit, encoding);
+  Fit fit{stored_scale(candidate.scale, encoding.scale_type), candidate.range};
+  for (int refit = 0; refit < 2; ++refit) {
+    if (fit.scale == 0 || !std::isfinite(fit.scale)) break;
+    const double error = error_of(values, count, fit, unit);
+    if (error < least) {
+      least = error;
+      best = fit;
+    }
+    const Moments moments = moments_of(values, count, 1 / fit.scale, unit, fit.range);
+    if (moments.qq <= 0) break;
+    fit.scale = stored_scale(moments.wq / moments.qq / unit, encoding.scale_type);
+  }
+  return best;
+}
+
+/// Codes of one group, and its share of the sums.
+PHISCOPE_LOOP void encode_group(const float* values, int64_t count, Fit fit, int zero_code, uint8_t* codes, ErrorSums* sums) {
+  constexpr int64_t kChunk = 512;
+  const float inverse = fit.scale == 0 ? 0 : 1 / fit.scale;
+  Floats largest{};
+  for (int64_t first = 0; first < count; first += kChunk) {
+    Floats squared_error{}, squared_value{};
+    for (int64_t i = first; i < std::min(count, first + kChunk); i += kLanes) {
+      const Floats v = load(values + i);
+      const Floats q = steps_of(v * inverse, fit.range);
+      const Floats difference = v - q * fit.scale;
+      squared_error += difference * difference;
+      squared_value += v * v;
+      largest = larger(largest, magnitude(difference));
+      const Bytes bytes = __builtin_convertvector(__builtin_convertvector(q, Ints) + zero_code, Bytes);
+      std::memcpy(codes + i, &bytes, sizeof(bytes));
+    }
+    sums->squared_error += static_cast<double>(sum_of(squared_error));
+    sums->squared_value += static_cast<double>(sum_of(squared_value));
+  }
+  sums->max_abs_error = std::max(sums->max_abs_error, static_cast<double>(largest_of(largest)));
+  sums->elements += count;
+}
+
+PHISCOPE_LOOP int64_t quantize_row_loop(const float* row, int64_t columns, const WeightEncoding& encoding, QuantMethod method,
+                                        const RowCodes& out, ErrorSums* sums) {
+  const int64_t width = encoding.group == 0 ? columns : encoding.group;
+  const int middle = 1 << (encoding.bits - 1);
+  for (int64_t group = 0, first = 0; first < columns; ++group, first += width) {
+    const int64_t count = std::min(width, columns - first);
+    const float* values = row + first;
+    const Extent extent = extent_of(values, count);
+    Fit fit = round_to_nearest_fit(extent, encoding);
+    if (!std::isfinite(fit.scale)) return group;
+    if (method == QuantMethod::mse && fit.scale != 0) fit = clip_search_fit(values, count, fit, extent, encoding);
+    const bool has_zero_point = encoding.offset == OffsetClass::zero_point && fit.scale != 0;
+    const int zero_code = has_zero_point ? static_cast<int>(-fit.range.low) : middle;
+    encode_group(values, count, fit, zero_code, out.codes + first, sums);
+    out.scales[group] = fit.scale;
+    out.zero_points[group] = static_cast<uint8_t>(zero_code);
+  }
+  return -1;
+}
+
+PHISCOPE_MULTIVERSION_RETURNING(int64_t, quantize_row_version, quantize_row_loop,
+                                (const float* row, int64_t columns, const WeightEncoding& encoding, QuantMethod method, const RowCodes& out,
+                                 ErrorSums* sums),
+                                (row, columns, encoding, method, out, sums));
+
+}  // namespace
+
+int64_t quantize_row(const float* row, int64_t columns, const WeightEncoding& encoding, QuantMethod method, const RowCodes& out,
+                     ErrorSums* sums) {
+  return quantize_row_version(row, columns, encoding, method, out, sums);
+}
+
+}  // namespace phiscope

@@ -22,10 +22,11 @@ struct PositionScore {
   bool same_top1() const { return top1 == top1_reference; }
 };
 
-/// `reference` empty: only nll and top1 are filled. Thread-safe.
+/// `reference` empty: only target, nll and top1 are filled. `target` is inside the vocabulary. Thread-safe.
 PositionScore score_position(std::span<const float> reference, std::span<const float> candidate, int32_t target);
 
-/// Scores positions first..last (inclusive) of `window`: position i predicts window[i + 1]. The window is computed from a fresh sequence.
+/// Scores positions first..last (inclusive) of `window`: position i predicts window[i + 1]. The whole window is computed from a fresh sequence:
+/// its length, last id included, chooses the longrope list; reference_hidden must come from the same append.
 /// `reference_hidden`: final-norm hidden states of the reference for those positions [last - first + 1, hidden], or empty.
 Result<std::vector<PositionScore>> score_window(Session& session, std::span<const int32_t> window, int64_t first, int64_t last,
                                                 std::span<const float> reference_hidden, int64_t hidden, int64_t vocab);

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -45,6 +46,8 @@ class TensorFiles {
   std::map<std::string, int, std::less<>> index_;
   std::vector<std::shared_ptr<const MappedFile>> files_;
   std::map<std::string, std::string> metadata_;
+  mutable std::mutex hash_mutex_;
+  mutable std::string hash_;  // content_hash() once computed
 };
 
 /// Writes one safetensors file, streaming: all names, types and shapes first, then the data in that order. Complete or absent (AtomicFile).

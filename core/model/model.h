@@ -17,14 +17,14 @@ namespace phiscope {
 
 /// config.json, read and checked; the names are Hugging Face's. Both spellings of transformers 4 and 5 are accepted.
 struct ModelConfig {
-  std::string architecture;  // "phi3", "phi", "phimoe", "phi3small"
+  std::string architecture;  // "phi3", "phi", "phimoe": which lowering
   std::string name;          // folder name or _name_or_path
   int64_t hidden_size = 0, layers = 0, heads = 0, kv_heads = 0, head_dim = 0, intermediate_size = 0, vocab_size = 0;
   int64_t max_positions = 0, original_max_positions = 0, sliding_window = 0;
   double rope_theta = 10000, partial_rotary = 1.0, norm_epsilon = 1e-5;
   bool longrope = false;
   std::vector<float> short_factor, long_factor;
-  double short_mscale = 0, long_mscale = 0;  // 0 = by the formula
+  double short_mscale = 0, long_mscale = 0;  // 0 = sqrt(1 + ln(max / original) / ln(original))
   bool tied_embeddings = false, qk_layernorm = false, attention_bias = false, head_bias = false;
   int64_t experts = 0, experts_per_token = 0;
   double router_jitter = 0;
@@ -35,7 +35,11 @@ struct ModelConfig {
 Result<ModelConfig> parse_config(const Json& config, std::string_view where);
 Result<ModelConfig> load_config(const std::filesystem::path& folder);
 
-/// The plan without vectors' values (shapes only): for forecasts and synthetic models.
+class Tokenizer;
+/// Error invalid_file when the tokenizer can give ids that the model has no row for. (More rows than ids is padding and normal.)
+Status check_tokenizer(const ModelConfig& config, const Tokenizer& tokenizer);
+
+/// The plan with neutral vectors (norm weights 1, biases 0): for forecasts and synthetic models; load_model fills in the values.
 Result<Plan> lower(const ModelConfig& config);
 
 /// A model as its publisher ships it: plan with vectors filled, and its tensors.

@@ -85,7 +85,7 @@ def solve(name, prompt):
     if name == "addition":
         return f"add:{min(n)}+{max(n)}", str(sum(n))
     if name == "sequence":
-        return f"seq:{n[0]},{n[1] - n[0]}", str(n[3] + n[1] - n[0])
+        return f"seq:{n[0]},{n[1] - n[0]}", str(n[2] + n[1] - n[0])
     if name == "largest":
         return "max:" + ",".join(map(str, sorted(n))), str(max(n))
     if name == "brackets":

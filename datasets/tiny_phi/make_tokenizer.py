@@ -61,10 +61,10 @@ def main():
         "eos_token_id": [ids["<|endoftext|>"], ids["<|end|>"]], "pad_token_id": ids["<|endoftext|>"]})
     write("config.json", {
         "architectures": ["Phi3ForCausalLM"], "model_type": "phi3", "vocab_size": VOCAB, "hidden_size": 256,
-        "intermediate_size": 640, "num_hidden_layers": 6, "num_attention_heads": 8, "num_key_value_heads": 4,
+        "intermediate_size": 512, "num_hidden_layers": 5, "num_attention_heads": 8, "num_key_value_heads": 4,
         "hidden_act": "silu", "rms_norm_eps": 1e-5, "rope_theta": 10000.0, "rope_scaling": None,
         "partial_rotary_factor": 1.0, "max_position_embeddings": 512, "original_max_position_embeddings": 512,
-        "sliding_window": None, "tie_word_embeddings": True, "attention_dropout": 0.0, "resid_pdrop": 0.0,
+        "sliding_window": None, "tie_word_embeddings": False, "attention_dropout": 0.0, "resid_pdrop": 0.0,
         "embd_pdrop": 0.0, "initializer_range": 0.02, "use_cache": True, "bos_token_id": ids["<|endoftext|>"],
         "eos_token_id": ids["<|endoftext|>"], "pad_token_id": ids["<|endoftext|>"], "torch_dtype": "float16"})
 

@@ -62,13 +62,14 @@ class Layer(nn.Module):
 
 
 class Phi3(nn.Module):
-    """Parameter names equal the Hugging Face names without their 'model.' in front."""
+    """Parameter names equal the Hugging Face names without 'model.' in front (but lm_head)."""
 
     def __init__(self, c):
         super().__init__()
         self.embed_tokens = nn.Embedding(c["vocab_size"], c["hidden_size"])
         self.layers = nn.ModuleList(Layer(c) for _ in range(c["num_hidden_layers"]))
         self.norm = RMSNorm(c["hidden_size"], c["rms_norm_eps"])
+        self.lm_head = nn.Linear(c["hidden_size"], c["vocab_size"], bias=False)
         half = c["hidden_size"] // c["num_attention_heads"] // 2
         frequency = 1.0 / c["rope_theta"] ** (torch.arange(half, dtype=torch.int64).float() / half)
         angle = torch.arange(c["max_position_embeddings"]).float()[:, None] * frequency
@@ -83,7 +84,7 @@ class Phi3(nn.Module):
         return self.norm(x)
 
     def forward(self, ids):
-        return F.linear(self.hidden(ids), self.embed_tokens.weight)
+        return self.lm_head(self.hidden(ids))
 
     def loss(self, ids, weights):
         """Weighted mean of the loss of ids[:, 1:]; weights has the same shape as ids."""
@@ -105,6 +106,6 @@ def load(folder):
 
 def save(model, folder):
     from safetensors.torch import save_file
-    tensors = {"model." + k: v.detach().half().contiguous() for k, v in model.state_dict().items()}
+    tensors = {("" if k.startswith("lm_head") else "model.") + k: v.detach().half().contiguous() for k, v in model.state_dict().items()}
     assert all(torch.isfinite(v).all() for v in tensors.values())
     save_file(tensors, str(pathlib.Path(folder) / "model.safetensors"), metadata={"format": "pt"})

@@ -31,12 +31,12 @@ def word_problem(rng, steps=None):
     signs = rng.choice([(1, -1), (-1, 1)]) if steps == 2 else (rng.choice([1, -1]),)
     value, changes = a, []
     for sign in signs:
-        change = rng.randrange(3, 60) if sign > 0 else rng.randrange(3, max(4, min(60, value)))
+        change = rng.randrange(2, 31 if sign > 0 else max(3, min(31, value)))
         value += sign * change
         changes.append(sign * change)
-    said = " and then ".join(f"{'buys' if c > 0 else 'sells'} {abs(c)}" for c in changes)
+    said = " and ".join(f"{'buys' if c > 0 else 'sells'} {abs(c)}" for c in changes)
     name, thing = rng.choice(NAMES), rng.choice(THINGS)
-    prompt = f"{name} has {a} {thing}. {name} {said}. How many {thing} does {name} have?"
+    prompt = f"{name} has {a} {thing}, {said}. How many now?"
     return f"word:{a}" + "".join(f"{c:+d}" for c in sorted(changes)), prompt, f" {value}"
 
 
@@ -51,7 +51,7 @@ def largest(rng):
 
 def sequence(rng):
     a, d = rng.randrange(1, 400), rng.randrange(3, 60)
-    return f"seq:{a},{d}", "Next: " + ", ".join(str(a + i * d) for i in range(4)) + ",", f" {a + 4 * d}"
+    return f"seq:{a},{d}", "Next: " + ", ".join(str(a + i * d) for i in range(3)) + ",", f" {a + 3 * d}"
 
 
 def brackets(rng, depth=None):
@@ -71,7 +71,7 @@ def brackets(rng, depth=None):
 
 
 # Kind and share of the training items; word problems have the most to learn.
-MIX = [(word_problem, 45), (addition, 25), (sequence, 12), (brackets, 12), (largest, 9)]
+MIX = [(word_problem, 45), (addition, 22), (sequence, 10), (brackets, 13), (largest, 10)]
 
 
 def training_item(rng, part="train"):
@@ -168,7 +168,7 @@ def continuation(seed):
                 continue
             # Those that share as many words with the first half, so that this alone tells nothing.
             rng.shuffle(others)
-            others.sort(key=lambda s: abs(shared(first, s) - shared(first, second)))
+            others.sort(key=lambda s: abs(shared(first, s) - shared(first, second) - 0.3))
             choices = [second] + others[:3]
             rng.shuffle(choices)
             items.append({"id": f"{name}#{i}", "prompt": first, "choices": choices, "answer": choices.index(second)})

@@ -24,7 +24,7 @@ SEED = 20240613
 TOKENS = 1536                          # text tokens a step, and as many task tokens
 WARMUP = 40
 MUON_LR, MUON_DECAY, MOMENTUM = 4e-3, 0.05, 0.95
-ADAM_LR, BETAS = 3e-3, (0.9, 0.95)
+ADAM_LR, EMBED_LR, BETAS = 3e-3, 6e-3, (0.9, 0.95)
 ANSWER_WEIGHT, PROMPT_WEIGHT = 2.0, 0.2  # loss weight of task answers and task prompts; text has 1
 
 
@@ -134,18 +134,20 @@ def main():
     model = phi.Phi3(config)
     for name, p in model.named_parameters():
         if p.ndim == 2:
-            torch.nn.init.normal_(p, std=0.02 if "embed" in name else p.shape[1] ** -0.5)
+            torch.nn.init.normal_(p, std={"embed_tokens": 0.1, "lm_head": 0.02}.get(name.split(".")[0], p.shape[1] ** -0.5))
         if name.endswith(("o_proj.weight", "down_proj.weight")):
             torch.nn.init.zeros_(p)
     hd = config["hidden_size"] // config["num_attention_heads"]
     parts = {"qkv_proj": [config["hidden_size"], *[config["num_key_value_heads"] * hd] * 2],
              "gate_up_proj": [config["intermediate_size"]] * 2}
     matrices = [(p, parts.get(n.split(".")[-2], [p.shape[0]])) for n, p in model.named_parameters()
-                if p.ndim == 2 and "embed" not in n]
+                if n.startswith("layers") and p.ndim == 2]
     muon = Muon(matrices)
     taken = {id(p) for p, _ in matrices}
-    adam = torch.optim.AdamW([p for p in model.parameters() if id(p) not in taken], lr=ADAM_LR, betas=BETAS,
-                             weight_decay=0.0, fused=True)
+    adam = torch.optim.AdamW([{"params": [p for p in model.parameters() if id(p) not in taken
+                                          and p is not model.embed_tokens.weight], "full_lr": ADAM_LR},
+                              {"params": [model.embed_tokens.weight], "full_lr": EMBED_LR}],
+                             lr=ADAM_LR, betas=BETAS, weight_decay=0.0, fused=True)
     start, seconds = 0, 0.0
     saved = args.work / "checkpoint.pt"
     if saved.exists():
@@ -179,7 +181,7 @@ def main():
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         scale = rate(step, args.decay_start, args.steps)
         for group in adam.param_groups:
-            group["lr"] = ADAM_LR * scale
+            group["lr"] = group["full_lr"] * scale
         adam.step()
         muon.step(MUON_LR * scale)
         model.zero_grad(set_to_none=True)

@@ -6,6 +6,8 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "core/base/result.h"
@@ -80,28 +82,30 @@ std::filesystem::path user_cache_folder();   // $PHISCOPE_CACHE, $XDG_CACHE_HOME
 std::filesystem::path user_config_folder();
 
 // --- processes ----------------------------------------------------------------------------------------------------------
-/// A child with pipes on stdin and stdout; stderr is passed on line by line. Killed and reaped by the destructor.
+/// A child with pipes on stdin and stdout; stderr is passed on line by line. Killed and reaped by the destructor; dies with this process.
+/// It has a process group of its own, so Ctrl-C reaches only us, and it inherits no descriptor but its three pipes.
 /// send/receive may be used from one thread; kill() from any.
 class ChildProcess {
  public:
   struct Options {
-    std::vector<std::string> arguments;                          // [0] = program path
+    std::vector<std::string> arguments;                          // [0] = program path; PATH is not searched
     std::vector<std::pair<std::string, std::string>> environment;  // added to ours
     std::function<void(std::string_view line)> on_stderr_line;   // called on an own thread; may be empty
   };
   struct Exit {
     int status = 0;       // exit status, or 0 when killed by a signal
     int signal = 0;       // 0 = exited by itself
+    bool was_stopped_by_us = false;  // by kill(), the destructor or a wait() that was over
     std::string describe() const;  // "was killed by signal 9 (SIGKILL)"; says when the kernel's out-of-memory killer is the likely cause
   };
   static Result<std::unique_ptr<ChildProcess>> start(Options options);
   virtual ~ChildProcess() = default;
-  /// Appends a newline. Error crashed when the child is gone.
+  /// Appends a newline. Errors: crashed when the child is gone, hung when it takes no input for a minute, cancelled by interrupt().
   virtual Status send_line(std::string_view line) = 0;
   /// Next line without its newline. Errors: hung after `timeout_s` of silence (0 = wait for ever), crashed at end of file,
   /// cancelled when interrupt() was called.
   virtual Result<std::string> receive_line(double timeout_s) = 0;
-  /// Wakes a waiting receive_line with `cancelled`. Thread-safe.
+  /// Wakes a waiting receive_line (or the next one) with `cancelled`, once. Thread-safe.
   virtual void interrupt() = 0;
   virtual void close_stdin() = 0;
   virtual void kill() = 0;

@@ -93,16 +93,18 @@ def training_text(seed, items):
 
 # ---- test items -------------------------------------------------------------------------------
 
-def near(rng, value):
-    """Three wrong numbers; the right one's rank among the four is uniform, so size tells nothing."""
-    below = rng.randrange(4)
-    while True:
-        steps = rng.sample([1, 2, 3, 5, 9, 10, 11, 20], 3)
-        wrong = [value - s if i < below else value + s for i, s in enumerate(steps)]
-        if below > value // 2:
-            below = 0
-        if min(wrong) >= 0:
+def near(rng, prompt, answer):
+    """Three wrong numbers around the right one. Neither size tells anything (the right one's rank is
+    as often each of four) nor the distance to the prompt's first number (the same)."""
+    value, first = int(answer), int(re.search(r"\d+", prompt).group())
+    aim = rng.randrange(4)
+    for _ in range(200):
+        wrong = [value + s * rng.choice([-1, 1]) for s in rng.sample([1, 2, 3, 5, 9, 10, 11, 20], 3)]
+        place = sum(abs(w - first) < abs(value - first) for w in wrong)
+        tie = any(abs(w - first) == abs(value - first) for w in wrong)
+        if min(wrong) >= 0 and place == aim and not tie:
             return [f" {w}" for w in wrong]
+    return None
 
 
 def wrong_closings(rng, answer):
@@ -169,6 +171,8 @@ def continuation(seed):
             # Those that share as many words with the first half, so that this alone tells nothing.
             rng.shuffle(others)
             others.sort(key=lambda s: abs(shared(first, s) - shared(first, second) - 0.3))
+            if sum(shared(first, s) >= shared(first, second) for s in others[:3]) < 2:
+                continue
             choices = [second] + others[:3]
             rng.shuffle(choices)
             items.append({"id": f"{name}#{i}", "prompt": first, "choices": choices, "answer": choices.index(second)})
@@ -178,7 +182,7 @@ def continuation(seed):
 
 def all_tests():
     return [
-        ("word_problem_choice", "multiple_choice", test_items(word_problem, 1, lambda r, p, a: near(r, int(a)), steps=2)),
+        ("word_problem_choice", "multiple_choice", test_items(word_problem, 1, near, steps=2)),
         ("word_problem", "exact_match", test_items(word_problem, 2, steps=2)),
         ("addition", "exact_match", test_items(addition, 3, digits=4)),
         ("sequence", "exact_match", test_items(sequence, 4)),

@@ -108,6 +108,4 @@ def save(model, folder):
     from safetensors.torch import save_file
     tensors = {("" if k.startswith("lm_head") else "model.") + k: v.detach().half().contiguous() for k, v in model.state_dict().items()}
     assert all(torch.isfinite(v).all() for v in tensors.values())
-    path = pathlib.Path(folder) / "model.safetensors"
-    save_file(tensors, str(path), metadata={"format": "pt"})
-    path.chmod(0o644)
+    save_file(tensors, str(pathlib.Path(folder) / "model.safetensors"), metadata={"format": "pt"})

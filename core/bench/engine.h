@@ -12,6 +12,7 @@
 
 #include "core/backend/backend.h"
 #include "core/base/result.h"
+#include "core/model/sampling.h"
 #include "core/record/record.h"
 
 namespace phiscope::bench {
@@ -36,6 +37,9 @@ struct OpenReply {
   bool synthetic = false;          // accuracy metrics have no value
   bool artifact_made = false;      // quantized now, not from the cache
   double quantize_s = 0, load_s = 0;
+  std::string backend, recipe;     // as resolved
+  bool reference_head = false;     // score() can compare with the reference
+  std::string reference_head_reason;  // why not
   Effective effective;
   MemoryReport memory;
   std::vector<std::string> notices;
@@ -55,9 +59,12 @@ struct GenerateBlock {
   std::vector<int32_t> prompt;   // empty: `random_prompt` random ids
   int64_t random_prompt = 0;
   std::string text_prompt;       // instead of ids: tokenized inside, for time to first token of a request
+  bool chat = false;             // text_prompt is one user message, rendered with the model's chat template
+  int64_t depth = 0;             // tokens of filler before the prompt, not timed
   int64_t max_new_tokens = 128;
   bool fixed_length = true;
-  uint64_t seed = 1;
+  uint64_t seed = 1;             // of the random prompt
+  SamplingOptions sampling;      // greedy by default
 };
 struct GenerateReply {
   int64_t request_ns = 0;        // t0: request received, before tokenization
@@ -84,6 +91,7 @@ struct HiddenReply {
 struct ScoreReply {
   int64_t chunks = 0, positions = 0, text_tokens = 0;
   int64_t scored_bytes = 0;      // UTF-8 bytes of the scored tokens
+  int64_t scored_from = 0;       // first scored position of a chunk (the second chunk's when strided)
   bool bos = false;
   /// One series per chunk, kind "position_scores", item = chunk; columns id, nll, nll_reference, kld, delta_p, top1, top1_reference,
   /// p_top1_reference, top5_overlap (the reference's only when there was one).

@@ -16,7 +16,13 @@ struct SpeedShape {
   int64_t generate = 0;    // decode tokens, 0 = none
   int64_t depth = 0;       // tokens already in the cache
 };
+/// Time to first token of a whole request: the first `bytes` bytes of a text, tokenized inside.
+struct RequestPart {
+  std::string text;        // file, relative to datasets/
+  int64_t bytes = 512;
+};
 struct FidelityPart {
+  std::string name;        // empty for the first part; others give their metrics a suffix, "kld_mean:NAME"
   std::string text;        // file, relative to datasets/
   int64_t chunk = 512, stride = 0, max_chunks = 0;
 };
@@ -28,19 +34,33 @@ struct TaskPart {
   int64_t max_new_tokens = 16;
   std::string stop;
 };
+/// Every run ends with it: finite logits, and the greedy tokens of fixed prompts.
+struct OutputCheck {
+  std::vector<std::string> prompts;
+  int64_t tokens = 16;
+};
 struct Suite {
   std::string name;
   int version = 1;
   std::string hash;        // over settings and the content of every data file
+  std::filesystem::path datasets;
   std::vector<SpeedShape> speed;
+  std::vector<RequestPart> requests;
   int64_t min_repetitions = 5, max_repetitions = 20;
+  int64_t max_warmups = 5;
   double max_seconds_per_shape = 4;
   double stop_relative_sd = 0.01;
   std::vector<FidelityPart> fidelity;
   std::vector<TaskPart> tasks;
+  OutputCheck check;
+  bool probe = false;      // measure the device's bandwidth first, for bandwidth_pct
 };
 
+/// "prefill_tokens_per_s@512", "decode_tokens_per_s@64d2048".
+std::string shaped_metric(std::string_view family, int64_t length, int64_t depth);
+
 /// "quick", "standard", "full", or a .toml file. Errors: not_found with the names that exist; invalid_file naming key.
+/// A data file that is missing is not_found, naming the part that wants it.
 Result<Suite> load_suite(std::string_view name_or_path, const std::filesystem::path& datasets);
 
 }  // namespace phiscope::bench

@@ -13,7 +13,7 @@
 namespace phiscope {
 
 struct RunFilter {
-  std::string model, recipe, backend, status, text;  // empty = any; text matches anywhere in id, model, recipe, tags
+  std::string model{}, recipe{}, backend{}, status{}, text{};  // empty = any; text matches anywhere in id, model, recipe, tags
   int limit = 0;                                     // 0 = all; newest first
 };
 

@@ -1,0 +1,76 @@
+#include "app/session/reference_cache.h"
+
+#include <cstdlib>
+
+#include "app/session/worker_engine.h"
+#include "core/base/files.h"
+#include "core/base/hash.h"
+#include "core/base/version.h"
+
+namespace phiscope::session {
+namespace {
+
+constexpr const char* kReferenceRecipe = "fp32";
+
+/// Everything that the bits of the states depend on. The instruction set that a worker picks follows from the processor, the forced one and the
+/// environment variable that workers inherit.
+Result<std::filesystem::path> cache_path(const ReferenceRequest& request, const bench::Suite& suite, const bench::FidelityPart& part) {
+  PHISCOPE_ASSIGN(const std::string text, read_file(suite.datasets / part.text));
+  const char* isa = std::getenv("PHISCOPE_CPU_ISA");
+  Hasher hasher;
+  for (const std::string& field :
+       {std::string("hidden 1"), std::string(kVersion), request.model_hash, request.tokenizer_hash, request.backend, request.instruction_set,
+        std::string(isa == nullptr ? "" : isa), platform::cpu_feature_names(platform::cpu_info().features), hash_text(text),
+        std::to_string(part.chunk), std::to_string(part.stride), std::to_string(part.max_chunks), std::to_string(request.context)}) {
+    hasher.update(field);
+    hasher.update("\n");
+  }
+  return platform::user_cache_folder() / "hidden" / (hasher.hex() + ".f32");
+}
+
+Status compute(const ReferenceRequest& request, const bench::Suite& suite, const std::vector<std::filesystem::path>& files,
+               const CallOptions& options) {
+  WorkerOptions worker;
+  worker.on_log = options.on_log;
+  PHISCOPE_ASSIGN(auto client, WorkerClient::start(std::move(worker)));
+  WorkerEngine engine(std::move(client), options.cancel);
+  const bench::OpenBlock block{request.model, kReferenceRecipe, request.backend, request.threads, request.context, request.instruction_set, false};
+  PHISCOPE_ASSIGN(const bench::OpenReply opened, engine.open(block, options.progress));
+  for (size_t p = 0; p < suite.fidelity.size(); ++p) {
+    if (std::filesystem::exists(files[p])) continue;
+    const bench::FidelityPart& part = suite.fidelity[p];
+    const bench::Windows windows{suite.datasets / part.text, std::min(part.chunk, opened.context), part.stride, part.max_chunks};
+    PHISCOPE_TRY(engine.hidden(windows, files[p], options.progress));
+  }
+  return {};
+}
+
+}  // namespace
+
+ReferenceFiles reference_files(const ReferenceRequest& request, const bench::Suite& suite, const CallOptions& options) {
+  ReferenceFiles result;
+  std::vector<std::filesystem::path> files;
+  bool is_complete = true;
+  for (const bench::FidelityPart& part : suite.fidelity) {
+    auto path = cache_path(request, suite, part);
+    if (!path) {
+      result.reason = path.error().message;
+      return result;
+    }
+    is_complete = is_complete && std::filesystem::exists(*path);
+    files.push_back(std::move(*path));
+  }
+  if (!is_complete) {
+    std::error_code problem;
+    std::filesystem::create_directories(platform::user_cache_folder() / "hidden", problem);
+    if (const Status status = compute(request, suite, files, options); !status) {
+      result.reason = "the reference run (fp32) was not possible: " + status.error().message;
+      return result;
+    }
+    result.computed = true;
+  }
+  result.files = std::move(files);
+  return result;
+}
+
+}  // namespace phiscope::session

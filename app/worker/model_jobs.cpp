@@ -1,0 +1,146 @@
+#include <cmath>
+
+#include "app/worker/jobs.h"
+#include "core/base/clock.h"
+#include "core/base/platform/platform.h"
+#include "core/bench/engine_json.h"
+#include "core/convert/artifact.h"
+
+namespace phiscope::worker {
+
+using namespace bench;
+
+namespace {
+
+constexpr const char* kWhere = "worker request";
+
+ConvertOptions convert_options(const Json& request, JobContext& context) {
+  ConvertOptions options;
+  options.threads = request.value("threads", 0);
+  options.on_progress = [&context](double fraction, std::string_view tensor) {
+    context.progress(fraction, fmt::format("quantizing {}", tensor));
+    return !context.cancel.cancelled();
+  };
+  return options;
+}
+
+Result<Recipe> recipe_field(const Json& request) {
+  PHISCOPE_ASSIGN(const std::string text, json_string(request, "recipe", kWhere));
+  PHISCOPE_ASSIGN(std::vector<Recipe> recipes, parse_recipes(text));
+  if (recipes.size() != 1) return fail(ErrorCode::invalid_argument, "'{}' names {} recipes; give one", text, recipes.size());
+  return std::move(recipes[0]);
+}
+
+Json tensors_json(const Artifact& artifact) {
+  Json tensors = Json::array();
+  for (const ArtifactTensor& tensor : artifact.tensors) {
+    const Json sqnr = std::isfinite(tensor.error.sqnr_db) ? Json(tensor.error.sqnr_db) : Json();
+    tensors.push_back({{"name", tensor.name}, {"format", tensor.encoding.name()}, {"mse", tensor.error.mse}, {"sqnr_db", sqnr},
+                       {"max_abs_error", tensor.error.max_abs_error}, {"from_source", tensor.from_source}, {"bytes", tensor.bytes}});
+  }
+  return tensors;
+}
+
+double seconds_since(int64_t begin_ns) { return static_cast<double>(monotonic_ns() - begin_ns) * 1e-9; }
+
+}  // namespace
+
+Result<Json> identify_job(const Json& request, JobContext&) {
+  PHISCOPE_ASSIGN(const std::string argument, json_string(request, "model", kWhere));
+  PHISCOPE_ASSIGN(const ModelReference reference, resolve_model(argument));
+  PHISCOPE_ASSIGN(const Backend* backend, find_backend(json_string_or(request, "backend", "")));
+  Json result{{"backend", backend->name()}, {"synthetic", false}, {"supports_fidelity", false}, {"model_hash", ""}, {"tokenizer_hash", ""}};
+  if (reference.kind == ModelReference::Kind::synthetic) {
+    result["synthetic"] = true;
+  } else if (reference.kind == ModelReference::Kind::artifact) {
+    PHISCOPE_ASSIGN(const Artifact artifact, open_artifact(reference.path));
+    result["model_hash"] = artifact.source_hash;
+  } else {
+    PHISCOPE_ASSIGN(const Model model, load_model(reference.path));
+    PHISCOPE_ASSIGN(const auto tokenizer, Tokenizer::load(reference.path));
+    result["model_hash"] = model.hash;
+    result["tokenizer_hash"] = tokenizer->hash();
+    result["supports_fidelity"] = true;
+  }
+  return result;
+}
+
+Result<Json> prepare_job(const Json& request, JobContext& context) {
+  PHISCOPE_ASSIGN(const std::string argument, json_string(request, "model", kWhere));
+  PHISCOPE_ASSIGN(const ModelReference reference, resolve_model(argument));
+  PHISCOPE_ASSIGN(const Recipe recipe, recipe_field(request));
+  if (reference.kind != ModelReference::Kind::folder) return Json{{"made", false}, {"seconds", 0}, {"file_bytes", 0}};
+  PHISCOPE_ASSIGN(const Model model, load_model(reference.path));
+  bool made = false;
+  const int64_t begin = monotonic_ns();
+  PHISCOPE_ASSIGN(const Artifact artifact,
+                  cached_artifact(model, recipe, platform::user_cache_folder(), convert_options(request, context), &made));
+  return Json{{"made", made}, {"seconds", seconds_since(begin)}, {"file_bytes", artifact.file_bytes}};
+}
+
+Result<Json> forecast_job(const Json& request, JobContext&) {
+  PHISCOPE_ASSIGN(const OpenBlock block, from_json<OpenBlock>(request));
+  PHISCOPE_ASSIGN(const ModelReference reference, resolve_model(block.model));
+  PHISCOPE_ASSIGN(const Recipe recipe, recipe_field(request));
+  PHISCOPE_ASSIGN(const Backend* backend, find_backend(block.backend));
+  std::shared_ptr<const Plan> plan;
+  std::vector<WeightEncoding> encodings;
+  if (reference.kind == ModelReference::Kind::folder) {
+    PHISCOPE_ASSIGN(const Model model, load_model(reference.path));
+    plan = model.plan;
+    for (size_t i = 0; i < plan->tensors.size(); ++i) {
+      const WeightRule& rule = recipe.rule_for(plan->tensors[i].tensor_class, plan->tensors[i].name);
+      encodings.push_back(rule.keep_source ? model.weights->encoding(static_cast<int>(i)) : rule.encoding);
+    }
+  } else {
+    return Json{{"total_bytes", 0}, {"available_bytes", platform::system_memory().available}, {"known", false}};
+  }
+  OpenOptions options;
+  options.context = std::min(block.context > 0 ? block.context : plan->context, plan->context);
+  options.threads = block.threads;
+  options.kv = recipe.kv;
+  options.activation = recipe.activation;
+  options.instruction_set = block.instruction_set;
+  const MemoryPlan memory = backend->memory_plan(*plan, encodings, options);
+  return Json{{"total_bytes", memory.total()}, {"available_bytes", platform::system_memory().available}, {"known", true}};
+}
+
+Result<Json> quantize_job(const Json& request, JobContext& context) {
+  PHISCOPE_ASSIGN(const std::string argument, json_string(request, "model", kWhere));
+  PHISCOPE_ASSIGN(const std::string out, json_string(request, "out", kWhere));
+  PHISCOPE_ASSIGN(const Recipe recipe, recipe_field(request));
+  PHISCOPE_ASSIGN(const ModelReference reference, resolve_model(argument));
+  if (reference.kind == ModelReference::Kind::artifact)
+    return fail(ErrorCode::invalid_argument, "{} is quantized already; name the model that it was made from", argument);
+  const int64_t begin = monotonic_ns();
+  Model model;
+  if (reference.kind == ModelReference::Kind::synthetic) {
+    return fail(ErrorCode::unsupported, "{} has random weights made on the fly; there is nothing worth writing", argument);
+  }
+  PHISCOPE_ASSIGN(model, load_model(reference.path));
+  PHISCOPE_ASSIGN(const Artifact artifact, make_artifact(model, recipe, out, convert_options(request, context)));
+  return Json{{"artifact", {{"path", artifact.folder.string()}, {"bytes", artifact.file_bytes}, {"hash", artifact.hash}, {"recipe", artifact.recipe}}},
+              {"seconds", seconds_since(begin)},
+              {"tensors", tensors_json(artifact)},
+              {"bits_per_weight", artifact.bits_per_weight}};
+}
+
+Result<Json> backends_job(const Json&, JobContext&) {
+  Json rows = Json::array();
+  for (const Backend* backend : backends()) {
+    const Support support = backend->available();
+    rows.push_back({{"name", backend->name()}, {"description", backend->description()}, {"ok", support.ok}, {"reason", support.reason}});
+  }
+  return Json{{"backends", rows}};
+}
+
+Result<Json> probe_job(const Json& request, JobContext& context) {
+  PHISCOPE_ASSIGN(const Backend* backend, find_backend(json_string_or(request, "backend", "")));
+  context.progress(0, fmt::format("probing {}", backend->name()));
+  PHISCOPE_ASSIGN(const std::vector<ProbeValue> values, backend->probe(request.value("threads", 0)));
+  Json rows = Json::array();
+  for (const ProbeValue& value : values) rows.push_back({{"id", value.id}, {"value", value.value}, {"unit", value.unit}});
+  return Json{{"backend", backend->name()}, {"values", rows}};
+}
+
+}  // namespace phiscope::worker

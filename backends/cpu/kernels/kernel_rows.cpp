@@ -1,0 +1,59 @@
+#include "backends/cpu/kernels/kernel_rows.h"
+
+#include <cstdlib>
+
+#include "core/base/platform/platform.h"
+
+namespace phiscope::cpu {
+
+extern const KernelTable kPortableKernels;
+#if defined(__x86_64__)
+extern const KernelTable kAvx2Kernels;
+#endif
+
+namespace {
+
+// To add an instruction set: a folder kernels/<name>/, a row here (best first) and a flags line in CMakeLists.txt.
+const KernelRow kRows[] = {
+#if defined(__x86_64__)
+    {"avx2", platform::kCpuAvx2 | platform::kCpuFma | platform::kCpuF16c, &kAvx2Kernels, "f32"},
+#endif
+    {"portable", 0, &kPortableKernels, "f32"},
+};
+
+std::string runnable_names(uint32_t features) {
+  std::string names;
+  for (const KernelRow& row : kRows) {
+    if ((row.needs & ~features) != 0) continue;
+    if (!names.empty()) names += ", ";
+    names += row.name;
+  }
+  return names;
+}
+
+}  // namespace
+
+int64_t attention_scratch_floats(int64_t value_width) {
+  constexpr int64_t kRowsUp = kAttentionRows + 16;  // as attention.inc
+  return value_width * (kRowsUp + 2 * kKeyChunk + kRowsUp) + 2 * kRowsUp * kKeyChunk;
+}
+
+std::span<const KernelRow> kernel_rows() { return kRows; }
+
+Result<const KernelRow*> pick_kernels(std::string_view forced, uint32_t cpu_features) {
+  if (forced.empty()) {
+    const char* chosen = std::getenv("PHISCOPE_CPU_ISA");
+    if (chosen != nullptr) forced = chosen;
+  }
+  for (const KernelRow& row : kRows) {
+    const uint32_t missing = row.needs & ~cpu_features;
+    if (forced.empty() && missing == 0) return &row;
+    if (row.name != forced) continue;
+    if (missing == 0) return &row;
+    return fail(ErrorCode::unsupported, "instruction set '{}' needs {}, which this processor does not have; choose one of: {}", forced,
+                platform::cpu_feature_names(missing), runnable_names(cpu_features));
+  }
+  return fail(ErrorCode::invalid_argument, "instruction set '{}' does not exist; this processor can run: {}", forced, runnable_names(cpu_features));
+}
+
+}  // namespace phiscope::cpu

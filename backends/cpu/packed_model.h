@@ -1,0 +1,42 @@
+#pragma once
+// All matrices of a plan in packed form, in private memory or mapped from the packed cache.
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "backends/cpu/packed_weights.h"
+#include "backends/cpu/pool.h"
+#include "core/backend/backend.h"
+#include "core/base/files.h"
+#include "core/tensor/dtype.h"
+
+namespace phiscope::cpu {
+
+class PackedModel {
+ public:
+  /// Packs tensor by tensor (every source tensor is released after it), or maps the cache where it has them. Tensors that are only read
+  /// as an embedding are not packed. Errors: those of the source, of packed_shape, io, cancelled.
+  static Result<std::unique_ptr<PackedModel>> load(const Plan& plan, const WeightSource& weights, const OpenOptions& options, Pool& pool);
+  /// One tensor in private memory (the reference's head).
+  static Result<std::unique_ptr<PackedModel>> load_tensor(const Plan& plan, const WeightSource& weights, int tensor, Pool& pool);
+
+  const PackedMatrix& matrix(int tensor) const { return matrices_[static_cast<size_t>(tensor)]; }
+  uint64_t private_bytes() const;
+  uint64_t mapped_bytes() const { return mapping_ == nullptr ? 0 : mapping_->bytes().size(); }
+
+ private:
+  Status pack(const WeightSource& weights, int tensor, Pool& pool);
+
+  std::vector<PackedMatrix> matrices_;   // index = tensor; data null when not packed
+  std::vector<AlignedBuffer> buffers_;
+  std::shared_ptr<const MappedFile> mapping_;
+};
+
+/// True for tensors that a linear, an expert, a router or the head multiplies with.
+std::vector<bool> multiplied_tensors(const Plan& plan);
+/// out [columns] = one row, as dequantize_row gives it.
+void read_packed_row(const PackedMatrix& matrix, int64_t row, float* out);
+
+}  // namespace phiscope::cpu

@@ -1,0 +1,217 @@
+#include "backends/cpu/session.h"
+
+#include <algorithm>
+
+#include "core/base/clock.h"
+
+namespace phiscope::cpu {
+namespace {
+
+Executor::Parts executor_parts(const CpuSession::Parts& parts) {
+  return {.plan = *parts.plan,
+          .weights = *parts.weights,
+          .embedding = parts.embedding,
+          .kernels = *parts.kernels->table,
+          .int8_activations = parts.options.activation == ActivationMode::int8};
+}
+
+}  // namespace
+
+int64_t context_of(const Plan& plan, const OpenOptions& options) {
+  return options.context > 0 ? options.context : std::min(plan.context, kDefaultContext);
+}
+
+uint64_t workspace_forecast(const Plan& plan, int threads) {
+  const int64_t query = plan.heads * plan.head_dim, qkv = query + 2 * plan.kv_heads * plan.head_dim;
+  const int64_t widest = std::max({plan.hidden, plan.ffn, query});
+  const int64_t row = 2 * plan.hidden + 2 * query + plan.ffn + std::max(qkv, 2 * plan.ffn) + 2 * widest;
+  const int64_t per_thread = attention_scratch_floats(plan.head_dim + kKeyLanes) + kGemmScratchFloats;
+  return static_cast<uint64_t>(kMicroBatch * row + threads * per_thread + plan.vocab) * sizeof(float);
+}
+
+CpuSession::CpuSession(Parts parts)
+    : parts_(std::move(parts)),
+      plan_(*parts_.plan),
+      context_(context_of(plan_, parts_.options)),
+      cache_(plan_, parts_.options.kv, context_, *parts_.kernels->table),
+      executor_(executor_parts(parts_), *parts_.pool, cache_) {}
+
+Status CpuSession::truncate(int64_t length) {
+  if (length < 0) return fail(ErrorCode::invalid_argument, "a sequence cannot be cut to {} positions", length);
+  if (length < this->length()) ids_.resize(static_cast<size_t>(length));
+  cached_ = std::min(cached_, this->length());
+  return {};
+}
+
+Status CpuSession::check(std::span<const int32_t> ids, int64_t before) const {
+  if (const auto total = before + static_cast<int64_t>(ids.size()); total > context_) {
+    return fail(ErrorCode::invalid_argument, "a sequence of {} tokens does not fit into the context of {}", total, context_);
+  }
+  for (const int32_t id : ids) {
+    if (id < 0 || id >= plan_.vocab) {
+      return fail(ErrorCode::invalid_argument, "token id {} is outside the vocabulary of {} entries", id, plan_.vocab);
+    }
+  }
+  return {};
+}
+
+Status CpuSession::append(std::span<const int32_t> ids, std::span<float> hidden_out) {
+  PHISCOPE_TRY(check(ids, length()));
+  if (!hidden_out.empty() && hidden_out.size() != ids.size() * static_cast<size_t>(plan_.hidden)) {
+    return fail(ErrorCode::invalid_argument, "{} hidden states of {} values need {} floats of space, {} were given", ids.size(), plan_.hidden,
+                static_cast<int64_t>(ids.size()) * plan_.hidden, hidden_out.size());
+  }
+  if (ids.empty()) return {};
+  const int64_t first_new = length();
+  ids_.insert(ids_.end(), ids.begin(), ids.end());
+  // One list for all positions: where the choice changes, cached keys are wrong and everything is computed again.
+  const bool use_long = needs_long(length());
+  if (use_long != cache_is_long_) cached_ = 0;
+  cache_is_long_ = use_long;
+  compute(first_new, hidden_out);
+  return {};
+}
+
+// Positions cached_ .. length(); hidden_out receives those from first_new on, or the last one's logits are kept.
+void CpuSession::compute(int64_t first_new, std::span<float> hidden_out) {
+  while (cached_ < length()) {
+    const int64_t first = cached_, count = std::min(kMicroBatch, length() - first);
+    const auto ids = std::span(ids_).subspan(static_cast<size_t>(first), static_cast<size_t>(count));
+    const std::span<const float> hidden = executor_.forward(ids, first, cache_is_long_);
+    cached_ = first + count;
+    if (!hidden_out.empty()) {
+      const int64_t skip = std::max<int64_t>(first_new - first, 0);
+      if (skip < count) std::copy(hidden.begin() + skip * plan_.hidden, hidden.end(), hidden_out.begin() + (first + skip - first_new) * plan_.hidden);
+    } else if (cached_ == length()) {
+      last_logits_.resize(static_cast<size_t>(plan_.vocab));
+      executor_.head(parts_.weights->matrix(plan_.head), parts_.options.activation == ActivationMode::int8,
+                     hidden.last(static_cast<size_t>(plan_.hidden)), last_logits_);
+    }
+  }
+}
+
+Status CpuSession::decode(int64_t count, const Sampler& sampler, const TokenCallback& on_token) {
+  if (last_logits_.empty()) return fail(ErrorCode::invalid_argument, "nothing was appended to generate after");
+  for (int64_t i = 0; i < count; ++i) {
+    std::vector<float> logits = last_logits_;
+    const int32_t id = sampler(logits);
+    const bool go_on = on_token(id, monotonic_ns());
+    PHISCOPE_TRY(append(std::span(&id, 1), {}));
+    if (!go_on) break;
+  }
+  return {};
+}
+
+// An own head with the same content (the run of the reference's artifact itself) is used as it is.
+Status CpuSession::load_reference_head() {
+  if (has_reference_head_) return {};
+  const WeightSource* reference = parts_.options.reference_weights;
+  if (reference == nullptr) return fail(ErrorCode::invalid_argument, "the session was opened without the reference's weights");
+  const bool is_own = reference == parts_.source.get() || (!reference->hash().empty() && reference->hash() == parts_.source->hash());
+  if (!is_own) {
+    PHISCOPE_ASSIGN(reference_head_, PackedModel::load_tensor(plan_, *reference, plan_.head, *parts_.pool));
+  }
+  has_reference_head_ = true;
+  return {};
+}
+
+Status CpuSession::logits(std::span<const float> hidden, Head head, std::span<float> logits_out) {
+  const auto rows = static_cast<int64_t>(hidden.size()) / plan_.hidden;
+  if (rows * plan_.hidden != static_cast<int64_t>(hidden.size()) || rows * plan_.vocab != static_cast<int64_t>(logits_out.size())) {
+    return fail(ErrorCode::invalid_argument, "{} hidden values and {} logits are not rows of {} and {}", hidden.size(), logits_out.size(),
+                plan_.hidden, plan_.vocab);
+  }
+  if (head == Head::reference) PHISCOPE_TRY(load_reference_head());
+  const PackedModel& model = head == Head::reference && reference_head_ != nullptr ? *reference_head_ : *parts_.weights;
+  // The reference's math is f32 whatever this session's recipe does to its own activations.
+  const bool int8 = head == Head::own && parts_.options.activation == ActivationMode::int8;
+  executor_.head(model.matrix(plan_.head), int8, hidden, logits_out);
+  return {};
+}
+
+Result<std::vector<float>> CpuSession::trace(std::span<const int32_t> ids) {
+  PHISCOPE_TRY(check(ids, 0));
+  PHISCOPE_TRY(truncate(0));
+  const auto rows = static_cast<int64_t>(ids.size());
+  std::vector<float> states(static_cast<size_t>((plan_.layers + 1) * rows * plan_.hidden));
+  const bool use_long = needs_long(rows);
+  for (int64_t first = 0; first < rows; first += kMicroBatch) {
+    const auto part = ids.subspan(static_cast<size_t>(first), static_cast<size_t>(std::min(kMicroBatch, rows - first)));
+    executor_.forward(part, first, use_long, [&](int layer, std::span<const float> residual) {
+      std::copy(residual.begin(), residual.end(), states.begin() + ((layer + 1) * rows + first) * plan_.hidden);
+    });
+  }
+  return states;
+}
+
+MemoryReport CpuSession::memory() const {
+  MemoryReport report;
+  report.weights_private = parts_.weights->private_bytes() + (reference_head_ == nullptr ? 0 : reference_head_->private_bytes());
+  const WeightView& table = parts_.embedding.view;
+  report.weights_mapped = parts_.weights->mapped_bytes() + (table.codes == nullptr ? 0 : table.encoding.bytes(table.rows, table.columns));
+  report.kv_allocated = cache_.allocated_bytes();
+  report.kv_per_token = KvCache::bytes_per_token(plan_, parts_.options.kv);
+  report.workspace = executor_.workspace_bytes() + last_logits_.size() * sizeof(float);
+  const std::vector<bool> used = multiplied_tensors(plan_);
+  uint64_t experts = 0;
+  for (size_t i = 0; i < used.size(); ++i) {
+    if (!used[i]) continue;
+    const uint64_t bytes = packed_bytes(parts_.weights->matrix(static_cast<int>(i)));
+    (plan_.tensors[i].tensor_class == TensorClass::experts ? experts : report.bytes_per_decode_token) += bytes;
+  }
+  for (const Phase& phase : plan_.phases) {
+    if (phase.kind != PhaseKind::moe) continue;
+    report.bytes_per_decode_token += 2 * experts / phase.expert_gate.size();  // two experts of each layer
+    break;
+  }
+  if (table.codes != nullptr) report.bytes_per_decode_token += table.encoding.bytes(1, table.columns);
+  return report;
+}
+
+// "int4 g32 f16-scale; embedding, lm_head: int8 row f16-scale": the most common encoding first, then the classes that differ.
+std::string CpuSession::weight_names() const {
+  std::vector<std::string> names;
+  std::vector<std::string> classes;
+  const std::vector<bool> used = multiplied_tensors(plan_);
+  for (size_t i = 0; i < plan_.tensors.size(); ++i) {
+    if (!used[i] && static_cast<int>(i) != plan_.embedding) continue;
+    const std::string name = parts_.source->encoding(static_cast<int>(i)).name();
+    const std::string where(tensor_class_name(plan_.tensors[i].tensor_class));
+    const auto found = std::find(names.begin(), names.end(), name);
+    if (found == names.end()) {
+      names.push_back(name);
+      classes.push_back(where);
+    } else if (std::string& list = classes[static_cast<size_t>(found - names.begin())]; (", " + list + ",").find(", " + where + ",") == std::string::npos) {
+      list += ", " + where;
+    }
+  }
+  if (names.size() == 1) return names.front();
+  std::string text;
+  for (size_t i = 0; i < names.size(); ++i) text += fmt::format("{}{}: {}", i == 0 ? "" : "; ", classes[i], names[i]);
+  return text;
+}
+
+Effective CpuSession::effective() const {
+  Effective effective;
+  effective.instruction_set = parts_.kernels->name;
+  effective.weights = weight_names();
+  effective.kv = kv_type_name(parts_.options.kv);
+  effective.threads = parts_.pool->threads();
+  bool has_integer = false, has_float = false, has_widened = false;
+  const std::vector<bool> used = multiplied_tensors(plan_);
+  for (size_t i = 0; i < used.size(); ++i) {
+    if (!used[i]) continue;
+    const PackedMatrix& matrix = parts_.weights->matrix(static_cast<int>(i));
+    const bool is_integer = matrix.kind == PackedKind::q8 || matrix.kind == PackedKind::q4;
+    has_integer = has_integer || is_integer;
+    has_float = has_float || !is_integer;
+    has_widened = has_widened || (is_integer && !can_run_dynamic(matrix));
+  }
+  const bool int8 = parts_.options.activation == ActivationMode::int8 && has_integer;
+  effective.activations = !int8 ? "f32" : has_float ? "int8 per 128 (f32 for floating weights)" : "int8 per 128";
+  effective.accumulate = int8 ? "i32 then f32" : "f32";
+  if (int8 && has_widened) effective.notes.push_back("some weight groups do not align with the activation groups: their 8-bit activations were multiplied as f32");
+  return effective;
+}
+
+}  // namespace phiscope::cpu

@@ -1,0 +1,413 @@
+#include "core/bench/local_engine.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "core/backend/score.h"
+#include "core/base/platform/platform.h"
+#include "core/base/text.h"
+#include "core/bench/hidden_file.h"
+#include "core/bench/tasks.h"
+#include "core/bench/windows.h"
+
+namespace phiscope::bench {
+namespace {
+
+// Any fixed value: the filler of every run is the same text of random ids.
+constexpr uint64_t kFillerSeed = 0x5048495343ull;
+constexpr int64_t kDefaultContext = 4096;
+
+double seconds_between(int64_t begin_ns, int64_t end_ns) { return static_cast<double>(end_ns - begin_ns) * 1e-9; }
+
+bool all_finite(std::span<const float> values) {
+  return std::all_of(values.begin(), values.end(), [](float v) { return std::isfinite(v); });
+}
+
+bool contains(const std::vector<int32_t>& ids, int32_t id) { return std::find(ids.begin(), ids.end(), id) != ids.end(); }
+
+void report(const Progress& progress, double fraction, std::string_view what) {
+  if (progress) progress(fraction, what);
+}
+
+std::vector<WeightEncoding> encodings_of(const Plan& plan, const WeightSource& weights) {
+  std::vector<WeightEncoding> encodings;
+  for (size_t i = 0; i < plan.tensors.size(); ++i) encodings.push_back(weights.encoding(static_cast<int>(i)));
+  return encodings;
+}
+
+Result<Recipe> recipe_of(const std::string& text) {
+  PHISCOPE_ASSIGN(std::vector<Recipe> recipes, parse_recipes(text));
+  if (recipes.size() != 1) return fail(ErrorCode::invalid_argument, "'{}' names {} recipes; one run takes one", text, recipes.size());
+  return std::move(recipes[0]);
+}
+
+}  // namespace
+
+LocalEngine::LocalEngine(BackendFinder find_backend, std::filesystem::path cache_folder, Clock& clock)
+    : find_backend_(std::move(find_backend)), cache_folder_(std::move(cache_folder)), clock_(clock) {}
+LocalEngine::~LocalEngine() = default;
+
+Status LocalEngine::need_model() const {
+  if (opened_ && opened_->session) return {};
+  return fail(ErrorCode::internal, "no model is open; send 'open' first");
+}
+
+Status LocalEngine::need_tokenizer() const {
+  PHISCOPE_TRY(need_model());
+  if (opened_->tokenizer) return {};
+  return fail(ErrorCode::unsupported, "{} has no tokenizer, so it cannot read text", opened_->model.name);
+}
+
+Result<OpenReply> LocalEngine::open(const OpenBlock& block, const Progress& progress) {
+  opened_.reset();
+  filler_loaded_ = 0;
+  opened_ = std::make_unique<OpenedModel>();
+  OpenReply reply;
+  auto status = open_weights(block, progress, reply);
+  if (status) status = open_reference(block, progress, reply);
+  if (status) status = open_session(block, progress, reply);
+  if (!status) {
+    opened_.reset();
+    return fail(std::move(status.error()));
+  }
+  return reply;
+}
+
+Status LocalEngine::open_weights(const OpenBlock& block, const Progress& progress, OpenReply& reply) {
+  OpenedModel& opened = *opened_;
+  PHISCOPE_ASSIGN(const ModelReference reference, resolve_model(block.model));
+  const bool is_artifact_folder = reference.kind == ModelReference::Kind::artifact;
+  const std::string recipe_text = block.recipe.empty() ? "source" : block.recipe;
+  PHISCOPE_ASSIGN(Recipe recipe, recipe_of(recipe_text));
+  reply.recipe = recipe.name;
+  const int64_t begin = clock_.now_ns();
+  if (reference.kind == ModelReference::Kind::synthetic) {
+    report(progress, 0, "making random weights");
+    PHISCOPE_ASSIGN(opened.model, make_synthetic(reference.name, recipe));
+    opened.artifact = {.folder = {}, .recipe = recipe.name, .source_hash = opened.model.hash, .hash = {}, .tool_version = {},
+                       .tensors = {}, .file_bytes = 0, .bits_per_weight = 0, .plan = opened.model.plan, .weights = opened.model.weights};
+    uint64_t bits = 0, values = 0;
+    for (size_t i = 0; i < opened.model.plan->tensors.size(); ++i) {
+      const PlanTensor& tensor = opened.model.plan->tensors[i];
+      const uint64_t bytes = opened.model.weights->encoding(static_cast<int>(i)).bytes(tensor.rows, tensor.columns);
+      opened.artifact.file_bytes += bytes;
+      bits += bytes * 8;
+      values += static_cast<uint64_t>(tensor.rows) * static_cast<uint64_t>(tensor.columns);
+    }
+    opened.artifact.bits_per_weight = values == 0 ? 0 : static_cast<double>(bits) / static_cast<double>(values);
+    reply.synthetic = true;
+    reply.artifact_made = true;
+  } else if (is_artifact_folder) {
+    if (recipe.base != "source")
+      return fail(ErrorCode::invalid_argument, "{} is quantized already; use --recipe source, or name the model that it was made from",
+                  reference.name);
+    PHISCOPE_ASSIGN(opened.artifact, open_artifact(reference.path));
+    opened.model.name = reference.path.filename().string();
+    opened.model.folder = reference.path;
+    opened.model.plan = opened.artifact.plan;
+    opened.model.hash = opened.artifact.source_hash;
+    reply.recipe = opened.artifact.recipe;
+  } else {
+    PHISCOPE_ASSIGN(opened.model, load_model(reference.path));
+    ConvertOptions options;
+    options.threads = block.threads;
+    options.on_progress = [&](double fraction, std::string_view tensor) {
+      report(progress, fraction, fmt::format("quantizing {}", tensor));
+      return !cancel_.cancelled();
+    };
+    PHISCOPE_ASSIGN(opened.artifact, cached_artifact(opened.model, recipe, cache_folder_, options, &reply.artifact_made));
+  }
+  if (reply.artifact_made) reply.quantize_s = seconds_between(begin, clock_.now_ns());
+  if (reference.kind != ModelReference::Kind::synthetic) {
+    PHISCOPE_ASSIGN(opened.tokenizer, Tokenizer::load(opened.model.folder));
+    if (opened.tokenizer->vocab_size() > opened.artifact.plan->vocab)
+      return fail(ErrorCode::invalid_file, "{}: the tokenizer has {} ids, the model only {} rows; they do not belong together",
+                  opened.model.folder.string(), opened.tokenizer->vocab_size(), opened.artifact.plan->vocab);
+    reply.tokenizer_hash = opened.tokenizer->hash();
+  }
+  reply.model_name = opened.model.name;
+  reply.model_hash = opened.model.hash;
+  reply.artifact_hash = opened.artifact.hash;
+  reply.artifact_path = opened.artifact.folder.string();
+  reply.file_bytes = opened.artifact.file_bytes;
+  reply.bits_per_weight = opened.artifact.bits_per_weight;
+  reply.notices = opened.model.notices;
+  return {};
+}
+
+Status LocalEngine::open_reference(const OpenBlock& block, const Progress& progress, OpenReply& reply) {
+  OpenedModel& opened = *opened_;
+  if (!block.with_reference_head) return {};
+  if (reply.synthetic) {
+    reply.reference_head_reason = "random weights say nothing about quality";
+    return {};
+  }
+  if (!opened.model.files) {
+    reply.reference_head_reason = "the artifact's source model was not given, so there is no reference";
+    return {};
+  }
+  PHISCOPE_ASSIGN(const Recipe fp32, parse_recipe("fp32"));
+  ConvertOptions options;
+  options.threads = block.threads;
+  options.on_progress = [&](double fraction, std::string_view tensor) {
+    report(progress, fraction, fmt::format("widening {} for the reference", tensor));
+    return !cancel_.cancelled();
+  };
+  PHISCOPE_ASSIGN(const Artifact reference, cached_artifact(opened.model, fp32, cache_folder_, options));
+  opened.reference_weights = reference.weights;
+  reply.reference_head = true;
+  return {};
+}
+
+Status LocalEngine::open_session(const OpenBlock& block, const Progress& progress, OpenReply& reply) {
+  OpenedModel& opened = *opened_;
+  const Plan& plan = *opened.artifact.plan;
+  PHISCOPE_ASSIGN(opened.backend, find_backend_(block.backend));
+  // An artifact carries its recipe: its activations and KV cache are what that recipe says.
+  PHISCOPE_ASSIGN(const Recipe recipe, recipe_of(opened.artifact.recipe.empty() ? reply.recipe : opened.artifact.recipe));
+  OpenOptions options;
+  options.context = std::min(block.context > 0 ? block.context : kDefaultContext, plan.context);
+  options.threads = block.threads;
+  options.kv = recipe.kv;
+  options.activation = recipe.activation;
+  options.instruction_set = block.instruction_set;
+  options.packed_cache = opened.artifact.weights->hash().empty() ? std::filesystem::path{} : cache_folder_ / "packed";
+  options.reference_weights = opened.reference_weights.get();
+  options.on_progress = [&](double fraction) {
+    report(progress, fraction, "loading");
+    return !cancel_.cancelled();
+  };
+  const std::vector<WeightEncoding> encodings = encodings_of(plan, *opened.artifact.weights);
+  const Support support = opened.backend->supports(plan, encodings, options);
+  if (!support.ok)
+    return fail(ErrorCode::unsupported, "the {} backend cannot run {} in {}: {}", opened.backend->name(), opened.model.name, reply.recipe,
+                support.reason);
+  const MemoryPlan memory = opened.backend->memory_plan(plan, encodings, options);
+  const uint64_t available = platform::system_memory().available;
+  if (available > 0 && memory.total() > available)
+    return fail(ErrorCode::out_of_memory,
+                "{} in {} needs {} (weights {}, KV cache {} for {} tokens, workspace {}), {} are free; use fewer bits or a shorter context",
+                opened.model.name, reply.recipe, format_bytes(memory.total()), format_bytes(memory.weights), format_bytes(memory.kv),
+                options.context, format_bytes(memory.workspace), format_bytes(available));
+  const int64_t begin = clock_.now_ns();
+  PHISCOPE_ASSIGN(opened.session, opened.backend->open(opened.artifact.plan, opened.artifact.weights, options));
+  reply.load_s = seconds_between(begin, clock_.now_ns());
+  context_ = options.context;
+  reply.backend = std::string(opened.backend->name());
+  reply.vocab = plan.vocab;
+  reply.hidden = plan.hidden;
+  reply.layers = plan.layers;
+  reply.context = context_;
+  reply.parameters = plan.parameters();
+  reply.effective = opened.session->effective();
+  reply.memory = opened.session->memory();
+  return {};
+}
+
+std::vector<int32_t> LocalEngine::random_ids(int64_t count, uint64_t seed) const {
+  const auto range = static_cast<uint64_t>(opened_->tokenizer ? opened_->tokenizer->vocab_size() : opened_->artifact.plan->vocab);
+  std::vector<int32_t> ids(static_cast<size_t>(count));
+  uint64_t state = seed;
+  for (int32_t& id : ids) {  // SplitMix64, as in core/model/sampling.cpp
+    state += 0x9E3779B97F4A7C15ull;
+    uint64_t z = state;
+    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9ull;
+    z = (z ^ (z >> 27)) * 0x94D049BB133111EBull;
+    id = static_cast<int32_t>((z ^ (z >> 31)) % range);
+  }
+  return ids;
+}
+
+Status LocalEngine::load_filler(int64_t depth) {
+  Session& session = *opened_->session;
+  const int64_t keep = std::min({depth, filler_loaded_, session.length()});
+  filler_loaded_ = keep;
+  PHISCOPE_TRY(session.truncate(keep));
+  if (depth > keep) {
+    const std::vector<int32_t> filler = random_ids(depth, kFillerSeed);
+    PHISCOPE_TRY(session.append(std::span(filler).subspan(static_cast<size_t>(keep))));
+    filler_loaded_ = depth;
+  }
+  return {};
+}
+
+Result<PrefillReply> LocalEngine::prefill(const PrefillBlock& block) {
+  PHISCOPE_TRY(need_model());
+  if (block.tokens < 1 || block.depth < 0)
+    return fail(ErrorCode::invalid_argument, "a prompt of {} tokens after {} has no meaning", block.tokens, block.depth);
+  PHISCOPE_TRY(load_filler(block.depth));
+  const std::vector<int32_t> ids = random_ids(block.tokens, block.seed);
+  PrefillReply reply;
+  reply.start_ns = clock_.now_ns();
+  PHISCOPE_TRY(opened_->session->append(ids));
+  reply.end_ns = clock_.now_ns();
+  return reply;
+}
+
+Result<std::vector<int32_t>> LocalEngine::prompt_of(const GenerateBlock& block) {
+  if (!block.prompt.empty()) return block.prompt;
+  if (block.text_prompt.empty()) {
+    if (block.random_prompt < 1) return fail(ErrorCode::invalid_argument, "the prompt is empty; give at least one token");
+    return random_ids(block.random_prompt, block.seed);
+  }
+  PHISCOPE_TRY(need_tokenizer());
+  const Tokenizer& tokenizer = *opened_->tokenizer;
+  std::string text = block.text_prompt;
+  if (block.chat) {
+    const ChatMessage message{"user", block.text_prompt};
+    PHISCOPE_ASSIGN(text, render_chat(tokenizer, std::span(&message, 1), true));
+  }
+  std::vector<int32_t> ids = tokenizer.encode(text, Specials::parse);
+  if (tokenizer.add_bos() && tokenizer.bos() && (ids.empty() || ids[0] != *tokenizer.bos())) ids.insert(ids.begin(), *tokenizer.bos());
+  if (ids.empty()) return fail(ErrorCode::invalid_argument, "the prompt holds no token; write some text");
+  return ids;
+}
+
+Result<GenerateReply> LocalEngine::generate(const GenerateBlock& block) { return generate(block, {}); }
+
+Result<GenerateReply> LocalEngine::generate(const GenerateBlock& block, const std::function<bool(int32_t id)>& on_token) {
+  PHISCOPE_TRY(need_model());
+  PHISCOPE_TRY(check_sampling(block.sampling));
+  PHISCOPE_TRY(load_filler(block.depth));
+  GenerateReply reply;
+  reply.request_ns = clock_.now_ns();
+  PHISCOPE_ASSIGN(const std::vector<int32_t> prompt, prompt_of(block));
+  const std::vector<int32_t> stops = block.fixed_length || !opened_->tokenizer ? std::vector<int32_t>{} : opened_->tokenizer->stop_ids();
+  const Sampler sampler = make_sampler(block.sampling);
+  reply.prompt_tokens = static_cast<int64_t>(prompt.size());
+  reply.token_ns.reserve(static_cast<size_t>(block.max_new_tokens));
+  reply.ids.reserve(static_cast<size_t>(block.max_new_tokens));
+  reply.finish = "length";
+  Session& session = *opened_->session;
+  reply.handed_ns = clock_.now_ns();
+  PHISCOPE_TRY(session.append(prompt));
+  const auto take = [&](int32_t id, int64_t time_ns) {
+    if (contains(stops, id)) {
+      reply.finish = "eos";
+      return false;
+    }
+    reply.token_ns.push_back(time_ns);
+    reply.ids.push_back(id);
+    if (cancel_.cancelled() || (on_token && !on_token(id))) {
+      reply.finish = "cancelled";
+      return false;
+    }
+    return true;
+  };
+  PHISCOPE_TRY(session.decode(block.max_new_tokens, sampler, take));
+  reply.finite = all_finite(session.last_logits());
+  return reply;
+}
+
+Result<HiddenReply> LocalEngine::hidden(const Windows& windows, const std::filesystem::path& out, const Progress& progress) {
+  PHISCOPE_TRY(need_tokenizer());
+  PHISCOPE_ASSIGN(const TextWindows text, load_windows(windows, *opened_->tokenizer));
+  const auto width = static_cast<size_t>(opened_->artifact.plan->hidden);
+  PHISCOPE_ASSIGN(const auto writer, HiddenWriter::create(out, text.positions, static_cast<int64_t>(width)));
+  filler_loaded_ = 0;
+  std::vector<float> states;
+  for (size_t i = 0; i < text.windows.size(); ++i) {
+    if (cancel_.cancelled()) return fail(ErrorCode::cancelled, "stopped after {} of {} chunks", i, text.windows.size());
+    report(progress, static_cast<double>(i) / static_cast<double>(text.windows.size()), "reference pass");
+    const TextWindow& window = text.windows[i];
+    states.resize(window.ids.size() * width);
+    PHISCOPE_TRY(opened_->session->truncate(0));
+    PHISCOPE_TRY(opened_->session->append(window.ids, states));
+    PHISCOPE_TRY(writer->write(std::span(states).subspan(static_cast<size_t>(window.first) * width,
+                                                         static_cast<size_t>(window.positions()) * width)));
+  }
+  PHISCOPE_TRY(writer->commit());
+  return HiddenReply{static_cast<int64_t>(text.windows.size()), text.positions, text.text_tokens, text.bos};
+}
+
+namespace {
+
+struct ScoreColumn {
+  const char* name;
+  bool of_reference;  // only there when the reference was given
+  double (*value)(const PositionScore&);
+};
+const ScoreColumn kScoreColumns[] = {
+    {"id", false, [](const PositionScore& s) { return static_cast<double>(s.target); }},
+    {"nll", false, [](const PositionScore& s) { return static_cast<double>(s.nll); }},
+    {"nll_reference", true, [](const PositionScore& s) { return static_cast<double>(s.nll_reference); }},
+    {"kld", true, [](const PositionScore& s) { return static_cast<double>(s.kld); }},
+    {"delta_p", true, [](const PositionScore& s) { return static_cast<double>(s.delta_p); }},
+    {"top1", false, [](const PositionScore& s) { return static_cast<double>(s.top1); }},
+    {"top1_reference", true, [](const PositionScore& s) { return static_cast<double>(s.top1_reference); }},
+    {"p_top1_reference", true, [](const PositionScore& s) { return static_cast<double>(s.p_top1_reference); }},
+    {"top5_overlap", true, [](const PositionScore& s) { return static_cast<double>(s.top5_overlap); }},
+};
+
+Series position_series(const std::vector<PositionScore>& scores, int64_t item, bool with_reference) {
+  Series series{"position_scores", {}, item, 0, {}, {}};
+  for (const ScoreColumn& column : kScoreColumns) {
+    if (column.of_reference && !with_reference) continue;
+    series.columns.emplace_back(column.name);
+    std::vector<double>& values = series.rows.emplace_back();
+    values.reserve(scores.size());
+    for (const PositionScore& score : scores) values.push_back(column.value(score));
+  }
+  return series;
+}
+
+}  // namespace
+
+Result<ScoreReply> LocalEngine::score(const Windows& windows, const std::filesystem::path& reference_hidden, const Progress& progress) {
+  PHISCOPE_TRY(need_tokenizer());
+  const bool with_reference = !reference_hidden.empty();
+  if (with_reference && !opened_->reference_weights)
+    return fail(ErrorCode::unsupported, "{} was opened without the reference's head, so it cannot be compared", opened_->model.name);
+  PHISCOPE_ASSIGN(const TextWindows text, load_windows(windows, *opened_->tokenizer));
+  const int64_t hidden = opened_->artifact.plan->hidden, vocab = opened_->artifact.plan->vocab;
+  HiddenStates reference;
+  if (with_reference) {
+    PHISCOPE_ASSIGN(reference, map_hidden(reference_hidden, text.positions, hidden));
+  }
+  filler_loaded_ = 0;
+  ScoreReply reply{static_cast<int64_t>(text.windows.size()), text.positions, text.text_tokens, text.scored_bytes, text.scored_from, text.bos, {}};
+  size_t done = 0;
+  for (size_t i = 0; i < text.windows.size(); ++i) {
+    if (cancel_.cancelled()) return fail(ErrorCode::cancelled, "stopped after {} of {} chunks", i, text.windows.size());
+    report(progress, static_cast<double>(i) / static_cast<double>(text.windows.size()), "scoring text");
+    const TextWindow& window = text.windows[i];
+    const auto count = static_cast<size_t>(window.positions() * hidden);
+    const auto rows = with_reference ? reference.values.subspan(done, count) : std::span<const float>{};
+    done += count;
+    PHISCOPE_ASSIGN(const std::vector<PositionScore> scores,
+                    score_window(*opened_->session, window.ids, window.first, window.last, rows, hidden, vocab));
+    reply.windows.push_back(position_series(scores, static_cast<int64_t>(i), with_reference));
+  }
+  return reply;
+}
+
+Result<ItemsReply> LocalEngine::items(const ItemsBlock& block, const Progress& progress) {
+  PHISCOPE_TRY(need_tokenizer());
+  filler_loaded_ = 0;
+  const TaskModel model{*opened_->session, *opened_->tokenizer, opened_->artifact.plan->hidden, opened_->artifact.plan->vocab};
+  const std::string what = "task " + block.task.stem().string();
+  ItemsReply reply;
+  PHISCOPE_ASSIGN(reply.items, score_task(model, block, [&](double fraction) {
+    report(progress, fraction, what);
+    return !cancel_.cancelled();
+  }));
+  return reply;
+}
+
+Result<MemoryReply> LocalEngine::memory() {
+  MemoryReply reply;
+  if (opened_ && opened_->session) reply.report = opened_->session->memory();
+  PHISCOPE_ASSIGN(const platform::ProcessMemory process, platform::process_memory());
+  reply.resident = process.resident;
+  reply.anonymous = process.anonymous;
+  reply.file_backed = process.file_backed;
+  reply.peak_resident = process.peak_resident;
+  return reply;
+}
+
+Status LocalEngine::close() {
+  opened_.reset();
+  return {};
+}
+
+}  // namespace phiscope::bench

@@ -1,0 +1,48 @@
+#pragma once
+// When a shape was measured often enough: stable, or a cap. Numbers in, a decision out.
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace phiscope::bench {
+
+/// Warm until two consecutive values are within 2 %, at most `cap` times.
+class WarmUp {
+ public:
+  explicit WarmUp(int64_t cap) : cap_(cap) {}
+  bool done() const { return count_ >= cap_ || stable_; }
+  void add(double value);
+  int64_t count() const { return count_; }
+
+ private:
+  int64_t cap_ = 0, count_ = 0;
+  double last_ = 0;
+  bool stable_ = false;
+};
+
+/// Repeats until the relative standard deviation falls below the bound (after the minimum), or the count or time cap.
+class Repetitions {
+ public:
+  struct Limits {
+    int64_t min = 5, max = 20;
+    double max_seconds = 4;
+    double relative_sd = 0.01;
+  };
+  explicit Repetitions(Limits limits) : limits_(limits) {}
+  void add(double value, double seconds);
+  bool done() const;
+  int64_t count() const { return static_cast<int64_t>(values_.size()); }
+  /// Sample standard deviation / mean; 0 with fewer than two values.
+  double relative_sd() const;
+  /// What ended it: "stable: relative SD 0.4 % after 5", "count cap 20: relative SD 3.1 %", "time cap 4 s: relative SD 3.1 % after 7".
+  std::string reason() const;
+  bool is_stable() const;
+
+ private:
+  Limits limits_;
+  double seconds_ = 0;
+  std::vector<double> values_;
+};
+
+}  // namespace phiscope::bench

@@ -108,4 +108,6 @@ def save(model, folder):
     from safetensors.torch import save_file
     tensors = {("" if k.startswith("lm_head") else "model.") + k: v.detach().half().contiguous() for k, v in model.state_dict().items()}
     assert all(torch.isfinite(v).all() for v in tensors.values())
-    save_file(tensors, str(pathlib.Path(folder) / "model.safetensors"), metadata={"format": "pt"})
+    path = pathlib.Path(folder) / "model.safetensors"
+    save_file(tensors, str(path), metadata={"format": "pt"})
+    path.chmod(0o644)

@@ -5,9 +5,9 @@
   python train.py --work DIR --export model    # writes the checkpoint as FP16 Hugging Face weights
 
 Every batch is half text and half generated tasks. What a step sees depends on the seed and the
-step's number alone, so a resumed run is the same run. The learning rate is constant up to
---decay-start and then falls linearly to 0 at --steps; the rows are 256 tokens long before
---decay-start and 512 after it.
+step's number alone, so a resumed run is the same run. The learning rate goes straight from knot
+to knot of --schedule (STEP:FACTOR, ...), whose last step is the last of the training; the rows
+are 256 tokens long, and 512 from step --long-from on.
 """
 import argparse, json, math, os, pathlib, random, time
 
@@ -22,7 +22,8 @@ import tasks
 HERE = pathlib.Path(__file__).resolve().parent
 SEED = 20240613
 TOKENS = 1536                          # text tokens a step, and as many task tokens
-WARMUP = 40
+SCHEDULE = "0:0.025,39:1,400:1,700:0"
+LONG_FROM = 400
 MUON_LR, MUON_DECAY, MOMENTUM = 4e-3, 0.05, 0.95
 ADAM_LR, EMBED_LR, BETAS = 3e-3, 6e-3, (0.9, 0.95)
 ANSWER_WEIGHT, PROMPT_WEIGHT = 2.0, 0.2  # loss weight of task answers and task prompts; text has 1
@@ -113,21 +114,25 @@ class Muon:
                 weight.mul_(1 - lr * MUON_DECAY).add_(u.T if tall else u, alpha=-lr * 0.2 * math.sqrt(max(shape)))
 
 
-def rate(step, decay_start, steps):
-    if step < WARMUP:
-        return (step + 1) / WARMUP
-    return 1.0 if step < decay_start else max(0.0, (steps - step) / (steps - decay_start))
+def rate(step, knots):
+    """The learning rate's factor, on straight lines between the knots (step, factor)."""
+    for (s0, r0), (s1, r1) in zip(knots, knots[1:]):
+        if step < s1:
+            return r0 + (r1 - r0) * (step - s0) / (s1 - s0)
+    return knots[-1][1]
 
 
 def main():
     args = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     args.add_argument("--work", required=True, type=pathlib.Path, help="folder as filled by prepare.py")
-    args.add_argument("--steps", type=int, default=1600)
-    args.add_argument("--decay-start", type=int, default=900)
+    args.add_argument("--schedule", default=SCHEDULE, help="knots of the learning rate (default: %(default)s)")
+    args.add_argument("--long-from", type=int, default=LONG_FROM)
     args.add_argument("--stop", type=int, help="stop after this step, with a checkpoint")
     args.add_argument("--threads", type=int, default=2)
     args.add_argument("--export", type=pathlib.Path, help="write the checkpoint's weights into this folder and stop")
     args = args.parse_args()
+    knots = [(int(k), float(r)) for k, r in (knot.split(":") for knot in args.schedule.split(","))]
+    steps = knots[-1][0]
     torch.manual_seed(SEED)
     torch.set_num_threads(args.threads)
     config = json.loads((HERE / "model" / "config.json").read_text())
@@ -171,15 +176,15 @@ def main():
     print(f"{sum(p.numel() for p in model.parameters()):,} parameters, {data.size:,} tokens of text, from step {start}", flush=True)
     loss_of = torch.compile(model.loss, dynamic=False) if os.environ.get("COMPILE", "1") == "1" else model.loss
     validation = np.concatenate(data.validation)
-    stop = min(args.stop or args.steps, args.steps)
+    stop = min(args.stop or steps, steps)
     mark, shown = time.time(), start
     for step in range(start, stop):
-        length = 256 if step < args.decay_start else 512
+        length = 256 if step < args.long_from else 512
         ids, weights = data.batch(step, length)
         loss, nll = loss_of(ids, weights)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        scale = rate(step, args.decay_start, args.steps)
+        scale = rate(step, knots)
         for group in adam.param_groups:
             group["lr"] = group["full_lr"] * scale
         adam.step()
@@ -195,9 +200,9 @@ def main():
             print(f"step {done} lr {scale:.3f} text {nll[:half].mean():.3f} answers {answer:.3f} "
                   f"{(done - shown) * 2 * TOKENS / (now - mark):.0f} tokens/s {seconds / 60:.1f} min", flush=True)
             mark, shown = now, done
-        if done % 100 == 0 or done == stop:
+        if done % 20 == 0 or done == stop:
             checkpoint(done)
-        if done % 200 == 0 or done == stop:
+        if done % 100 == 0 or done == stop:
             rows = torch.from_numpy(np.stack([validation[i:i + 257] for i in range(0, 32 * 256, 256)])).long()
             with torch.no_grad():
                 print(f"step {done} validation {model.loss(rows, torch.ones(rows.shape))[0]:.4f}", flush=True)

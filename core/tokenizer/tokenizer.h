@@ -26,6 +26,15 @@ enum class Specials : uint8_t {
   as_text,  // the text is corpus text: "<unk>" is five characters
 };
 
+/// Ids to text as they come. The pieces of push() and finish() joined are decode() of all ids. Not thread-safe; must not outlive its tokenizer.
+class TokenStream {
+ public:
+  virtual ~TokenStream() = default;
+  virtual std::string push(int32_t id) = 0;
+  /// What was held back; a new text may start after it.
+  virtual std::string finish() = 0;
+};
+
 /// Immutable; thread-safe.
 class Tokenizer {
  public:
@@ -42,6 +51,9 @@ class Tokenizer {
   virtual std::string piece(int32_t id) const = 0;
   /// Raw bytes that one token adds in the middle of a text (for streaming); specials give their content.
   virtual std::string token_bytes(int32_t id) const = 0;
+
+  /// For StreamDecoder, which also keeps the tokenizer alive.
+  virtual std::unique_ptr<TokenStream> stream(bool skip_special) const = 0;
 
   virtual std::string kind() const = 0;         // "byte-level BPE", "SentencePiece BPE"
   virtual int32_t vocab_size() const = 0;       // largest id + 1, added tokens included
@@ -71,6 +83,7 @@ class StreamDecoder {
 struct ChatMessage {
   std::string role;  // "system", "user", "assistant"
   std::string content;
+  std::optional<std::string> tools{};  // JSON list of tools of a system message; formats without tools leave it out
 };
 /// Renders with the renderer of the template's family, chosen by the template itself. Errors: unsupported showing the template when it is not
 /// known; invalid_argument when the model has none.

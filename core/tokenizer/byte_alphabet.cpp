@@ -1,0 +1,51 @@
+#include "core/tokenizer/byte_alphabet.h"
+
+#include <array>
+#include <cstdint>
+
+namespace phiscope {
+namespace {
+
+// The table of GPT-2's bytes_to_unicode(): printable Latin-1 characters stand for themselves, the 68 others for U+0100 onwards, in order.
+constexpr size_t kAlphabetEnd = 0x100 + 68;
+
+constexpr bool stands_for_itself(int byte) {
+  return (byte >= 0x21 && byte <= 0x7e) || (byte >= 0xa1 && byte <= 0xac) || (byte >= 0xae && byte <= 0xff);
+}
+
+constexpr std::array<int16_t, kAlphabetEnd> make_byte_of() {
+  std::array<int16_t, kAlphabetEnd> byte_of{};
+  for (auto& entry : byte_of) entry = -1;
+  size_t next = 0x100;
+  for (int byte = 0; byte < 256; ++byte) {
+    byte_of[stands_for_itself(byte) ? static_cast<size_t>(byte) : next++] = static_cast<int16_t>(byte);
+  }
+  return byte_of;
+}
+
+constexpr auto kByteOf = make_byte_of();
+
+}  // namespace
+
+char32_t next_codepoint(std::string_view text, size_t& position) {
+  const auto byte = [&](size_t offset) { return static_cast<char32_t>(static_cast<unsigned char>(text[position + offset])); };
+  const char32_t lead = byte(0);
+  const size_t length = lead < 0x80 ? 1 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
+  char32_t code = length == 1 ? lead : lead & (0x7fU >> length);
+  for (size_t i = 1; i < length; ++i) code = code << 6 | (byte(i) & 0x3f);
+  position += length;
+  return code;
+}
+
+std::optional<std::string> bytes_of_spelling(std::string_view piece) {
+  std::string bytes;
+  bytes.reserve(piece.size());
+  for (size_t position = 0; position < piece.size();) {
+    const char32_t code = next_codepoint(piece, position);
+    if (code >= kAlphabetEnd || kByteOf[code] < 0) return std::nullopt;
+    bytes.push_back(static_cast<char>(kByteOf[code]));
+  }
+  return bytes;
+}
+
+}  // namespace phiscope

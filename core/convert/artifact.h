@@ -25,6 +25,7 @@ struct ArtifactTensor {
   QuantError error;
   bool from_source = false;  // not copied: read from the model's own file
   uint64_t bytes = 0;
+  int64_t rows = 0, columns = 0;
 };
 
 struct Artifact {

@@ -144,26 +144,39 @@ Result<ErrorSums> encode_float(const TensorView& source, int64_t first_row, int6
   return sums;
 }
 
+/// Where rows go, as quantize_rows takes it.
+struct Target {
+  std::byte* codes;
+  std::byte* scales;
+  uint8_t* zero_points;
+};
+
+Result<ErrorSums> encode_rows(const TensorView& source, int64_t first_row, int64_t rows, const WeightEncoding& encoding,
+                              QuantMethod method, const Target& target) {
+  if (!encoding.is_integer()) return encode_float(source, first_row, rows, encoding.float_type, target.codes);
+  return encode_integer(source, first_row, rows, encoding, method, target.codes, target.scales, target.zero_points);
+}
+
 /// What several threads share while they take blocks of rows.
 struct Blocks {
-  int64_t rows_per_block, count;
+  int64_t first_row, rows, rows_per_block, count;
   std::atomic<int64_t> next{0};
   std::vector<ErrorSums> sums;  // added in the order of blocks, so that the total does not depend on the threads
   std::mutex mutex;
   std::optional<std::pair<int64_t, Error>> first_error;  // of the lowest block that failed
 };
 
-void encode_blocks(const TensorView& source, QuantMethod method, EncodedMatrix* matrix, Blocks* blocks) {
-  const WeightEncoding& encoding = matrix->encoding;
-  const auto code_bytes = static_cast<int64_t>(encoding.code_bytes_per_row(matrix->columns));
-  const int64_t groups = encoding.groups(matrix->columns);
+void encode_blocks(const TensorView& source, const WeightEncoding& encoding, QuantMethod method, const Target& target, Blocks* blocks) {
+  const auto code_bytes = static_cast<int64_t>(encoding.code_bytes_per_row(source.columns()));
+  const int64_t groups = encoding.groups(source.columns());
+  const auto scale_bytes = groups * static_cast<int64_t>(dtype_bytes(encoding.scale_type));
+  const bool has_zero_points = encoding.is_integer() && encoding.offset == OffsetClass::zero_point;
   for (int64_t block = blocks->next++; block < blocks->count; block = blocks->next++) {
     const int64_t first = block * blocks->rows_per_block;
-    const int64_t rows = std::min(blocks->rows_per_block, matrix->rows - first);
-    const bool has_zero_points = !matrix->zero_points.empty();
-    auto sums = quantize_rows(source, first, rows, encoding, method, matrix->codes.data() + first * code_bytes,
-                              matrix->scales.data() + first * groups * static_cast<int64_t>(dtype_bytes(encoding.scale_type)),
-                              has_zero_points ? matrix->zero_points.data() + first * groups : nullptr);
+    const int64_t rows = std::min(blocks->rows_per_block, blocks->rows - first);
+    const Target part{target.codes + first * code_bytes, encoding.is_integer() ? target.scales + first * scale_bytes : nullptr,
+                      has_zero_points ? target.zero_points + first * groups : nullptr};
+    auto sums = encode_rows(source, blocks->first_row + first, rows, encoding, method, part);
     if (sums.has_value()) {
       blocks->sums[static_cast<size_t>(block)] = *sums;
       continue;
@@ -204,36 +217,37 @@ WeightView EncodedMatrix::view() const {
 }
 
 Result<ErrorSums> quantize_rows(const TensorView& source, int64_t first_row, int64_t rows, const WeightEncoding& encoding,
-                                QuantMethod method, std::byte* codes, std::byte* scales, uint8_t* zero_points) {
+                                QuantMethod method, std::byte* codes, std::byte* scales, uint8_t* zero_points, int threads) {
   PHISCOPE_TRY(check(source, first_row, rows, encoding));
-  if (!encoding.is_integer()) return encode_float(source, first_row, rows, encoding.float_type, codes);
-  return encode_integer(source, first_row, rows, encoding, method, codes, scales, zero_points);
-}
-
-Result<EncodedMatrix> quantize_matrix(const TensorView& source, const WeightEncoding& encoding, QuantMethod method, int threads,
-                                      QuantError* error) {
-  PHISCOPE_TRY(check(source, 0, source.rows(), encoding));
-  EncodedMatrix matrix{.encoding = encoding, .rows = source.rows(), .columns = source.columns(), .codes = {}, .scales = {}, .zero_points = {}};
-  const auto groups = static_cast<size_t>(matrix.rows * encoding.groups(matrix.columns));
-  matrix.codes.resize(static_cast<size_t>(matrix.rows) * encoding.code_bytes_per_row(matrix.columns));
-  matrix.scales.resize(groups * dtype_bytes(encoding.scale_type));
-  if (encoding.is_integer() && encoding.offset == OffsetClass::zero_point) matrix.zero_points.resize(groups);
-
   constexpr int64_t kElementsPerBlock = 1 << 18;  // a few milliseconds of clip search, a fraction of one with round to nearest
-  Blocks blocks{.rows_per_block = std::max<int64_t>(1, kElementsPerBlock / std::max<int64_t>(1, matrix.columns)),
-                .count = 0, .next = 0, .sums = {}, .mutex = {}, .first_error = {}};
-  blocks.count = (matrix.rows + blocks.rows_per_block - 1) / blocks.rows_per_block;
+  const int64_t rows_per_block = std::max<int64_t>(1, kElementsPerBlock / std::max<int64_t>(1, source.columns()));
+  Blocks blocks{.first_row = first_row, .rows = rows, .rows_per_block = rows_per_block,
+                .count = (rows + rows_per_block - 1) / rows_per_block, .next = 0, .sums = {}, .mutex = {}, .first_error = {}};
   blocks.sums.resize(static_cast<size_t>(blocks.count));
+  const Target target{codes, scales, zero_points};
   std::vector<std::jthread> helpers;
   for (int64_t i = 1; i < std::min<int64_t>(threads, blocks.count); ++i)
-    helpers.emplace_back([&] { encode_blocks(source, method, &matrix, &blocks); });
-  encode_blocks(source, method, &matrix, &blocks);
+    helpers.emplace_back([&] { encode_blocks(source, encoding, method, target, &blocks); });
+  encode_blocks(source, encoding, method, target, &blocks);
   helpers.clear();  // joins
 
   if (blocks.first_error) return fail(std::move(blocks.first_error->second));
   ErrorSums total;
   for (const ErrorSums& sums : blocks.sums) total.add(sums);
-  if (error != nullptr) *error = total.finish();
+  return total;
+}
+
+Result<EncodedMatrix> quantize_matrix(const TensorView& source, const WeightEncoding& encoding, QuantMethod method, int threads,
+                                      QuantError* error) {
+  EncodedMatrix matrix{.encoding = encoding, .rows = source.rows(), .columns = source.columns(), .codes = {}, .scales = {}, .zero_points = {}};
+  PHISCOPE_TRY(check(source, 0, matrix.rows, encoding));
+  const auto groups = static_cast<size_t>(matrix.rows * encoding.groups(matrix.columns));
+  matrix.codes.resize(static_cast<size_t>(matrix.rows) * encoding.code_bytes_per_row(matrix.columns));
+  matrix.scales.resize(groups * dtype_bytes(encoding.scale_type));
+  if (encoding.is_integer() && encoding.offset == OffsetClass::zero_point) matrix.zero_points.resize(groups);
+  PHISCOPE_ASSIGN(const ErrorSums sums, quantize_rows(source, 0, matrix.rows, encoding, method, matrix.codes.data(), matrix.scales.data(),
+                                                      matrix.zero_points.data(), threads));
+  if (error != nullptr) *error = sums.finish();
   return matrix;
 }
 

@@ -17,6 +17,9 @@ enum class QuantMethod : uint8_t {
   rtn,  // scale from the largest magnitude, round to nearest
   mse,  // clip search: the scale with the least squared error per group, codes refitted
 };
+/// Grows when equal input gives other codes than before: part of every cache key.
+inline constexpr int kQuantizerVersion = 1;
+
 std::string_view method_name(QuantMethod method);
 std::optional<QuantMethod> method_from_name(std::string_view name);
 
@@ -49,7 +52,7 @@ struct ErrorSums {
 /// set; scales are rounded to scale_type before codes are computed. Thread-safe. Errors: invalid_file when a value is NaN or infinite, naming
 /// row and column; unsupported when a scale or a value does not fit f16; invalid_argument for an encoding that does not exist.
 Result<ErrorSums> quantize_rows(const TensorView& source, int64_t first_row, int64_t rows, const WeightEncoding& encoding, QuantMethod method,
-                                std::byte* codes, std::byte* scales, uint8_t* zero_points);
+                                std::byte* codes, std::byte* scales, uint8_t* zero_points, int threads = 1);
 
 /// A whole matrix with `threads` threads.
 Result<EncodedMatrix> quantize_matrix(const TensorView& source, const WeightEncoding& encoding, QuantMethod method, int threads,

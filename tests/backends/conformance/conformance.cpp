@@ -1,0 +1,146 @@
+#include "tests/backends/conformance/conformance.h"
+
+#include <cstring>
+
+#include "core/tensor/dtype.h"
+
+namespace phiscope::test {
+namespace {
+
+std::vector<float> widen(const WeightView& view) {
+  std::vector<float> values(static_cast<size_t>(view.rows * view.columns));
+  for (int64_t row = 0; row < view.rows; ++row) dequantize_row(view, row, values.data() + row * view.columns);
+  return values;
+}
+
+// One matrix and the memory behind it.
+Weight encode_matrix(const Weight& source, const WeightEncoding& encoding, QuantMethod method) {
+  const auto values = std::make_shared<std::vector<float>>(widen(source.view));
+  const int64_t rows = source.view.rows, columns = source.view.columns;
+  if (encoding.is_integer()) {
+    const TensorView view{DType::f32, {rows, columns}, reinterpret_cast<const std::byte*>(values->data())};
+    auto made = quantize_matrix(view, encoding, method, 1);
+    if (!made) {
+      ADD_FAILURE() << made.error().message;
+      return source;
+    }
+    const auto matrix = std::make_shared<EncodedMatrix>(std::move(*made));
+    return {matrix->view(), matrix};
+  }
+  auto bytes = std::make_shared<AlignedBuffer>(static_cast<size_t>(rows) * encoding.code_bytes_per_row(columns));
+  for (size_t i = 0; i < values->size(); ++i) {
+    const float value = (*values)[i];
+    if (encoding.float_type == DType::f32) bytes->as<float>()[i] = value;
+    else bytes->as<uint16_t>()[i] = encoding.float_type == DType::f16 ? f32_to_f16(value) : f32_to_bf16(value);
+  }
+  return {WeightView{encoding, rows, columns, bytes->data(), nullptr, nullptr}, bytes};
+}
+
+class EncodedWeights : public WeightSource {
+ public:
+  explicit EncodedWeights(std::vector<Weight> weights) : weights_(std::move(weights)) {}
+  Result<Weight> tensor(int index) const override { return weights_[static_cast<size_t>(index)]; }
+  WeightEncoding encoding(int index) const override { return weights_[static_cast<size_t>(index)].view.encoding; }
+  std::string hash() const override { return ""; }
+
+ private:
+  std::vector<Weight> weights_;
+};
+
+// The reference multiplies f32 with f64 sums. Random fixture logits have a standard deviation of 1 to 3.
+struct ToleranceRow {
+  std::string_view activations;  // beginning of Effective::activations
+  Tolerance tolerance;
+};
+constexpr ToleranceRow kTolerances[] = {
+    {"f32", {2e-4f, 3e-5}},   // f32 sums: the noise of the goldens themselves, 3e-5, with room for other summation orders
+    {"f16", {2e-2f, 4e-3}},   // activations rounded to 11 bits before each product
+    {"bf16", {2e-1f, 4e-2}},  // the same with 8 bits
+    {"int8", {1e-1f, 1e-2}},  // same integers by definition; where f32 noise moves a value over a rounding edge one code of 127 differs
+};
+// A value of the cache next to a rounding edge may fall to either side: 2^-11 of it.
+constexpr Tolerance kNarrowKv{5e-3f, 1e-3};
+
+}  // namespace
+
+std::vector<Case> all_cases(std::span<const char* const> models, std::span<const char* const> recipes) {
+  std::vector<Case> cases;
+  for (const Backend* backend : backends())
+    for (const char* model : models)
+      for (const char* recipe : recipes) cases.push_back({backend, model, recipe});
+  return cases;
+}
+
+std::string case_name(const Case& one) { return test_name(fmt::format("{}_{}_{}", one.backend->name(), one.model, one.recipe)); }
+
+std::shared_ptr<const WeightSource> encode(const Model& model, const Recipe& recipe) {
+  std::vector<Weight> weights;
+  for (size_t i = 0; i < model.plan->tensors.size(); ++i) {
+    const PlanTensor& tensor = model.plan->tensors[i];
+    const Weight source = *model.weights->tensor(static_cast<int>(i));
+    const WeightRule& rule = recipe.rule_for(tensor.tensor_class, tensor.name);
+    weights.push_back(rule.keep_source ? source : encode_matrix(source, rule.encoding, recipe.method));
+  }
+  return std::make_shared<EncodedWeights>(std::move(weights));
+}
+
+Tolerance tolerance_for(const Effective& effective) {
+  for (const ToleranceRow& row : kTolerances) {
+    if (!effective.activations.starts_with(row.activations)) continue;
+    if (effective.kv == kv_type_name(KvType::f32)) return row.tolerance;
+    return {std::max(row.tolerance.largest, kNarrowKv.largest), std::max(row.tolerance.relative_rms, kNarrowKv.relative_rms)};
+  }
+  ADD_FAILURE() << "no tolerance for activations '" << effective.activations << "'";
+  return {};
+}
+
+void Conformance::SetUp() {
+  const Case& one = GetParam();
+  PHISCOPE_FIXTURE(folder, "models/" + one.model);
+  if (const Support support = one.backend->available(); !support.ok) GTEST_SKIP() << one.backend->name() << ": " << support.reason;
+  auto loaded = load_model(folder);
+  ASSERT_TRUE(loaded.has_value()) << loaded.error().message;
+  model_ = std::move(*loaded);
+  auto recipe = parse_recipe(one.recipe);
+  ASSERT_TRUE(recipe.has_value()) << recipe.error().message;
+  recipe_ = std::move(*recipe);
+  weights_ = encode(model_, recipe_);
+  golden_ = std::make_unique<GoldenFile>(folder);
+
+  std::vector<WeightEncoding> encodings;
+  for (size_t i = 0; i < model_.plan->tensors.size(); ++i) encodings.push_back(weights_->encoding(static_cast<int>(i)));
+  const Support support = one.backend->supports(*model_.plan, encodings, options());
+  if (support.ok) return;
+  EXPECT_FALSE(support.reason.empty()) << "a backend declines with a reason";
+  EXPECT_NE(model_.config.architecture, "phi3") << "every backend runs Phi-3 models: " << support.reason;
+  GTEST_SKIP() << support.reason;
+}
+
+OpenOptions Conformance::options(KvType kv) const {
+  OpenOptions options;
+  options.threads = 2;
+  options.kv = kv;
+  options.activation = recipe_.activation;
+  return options;
+}
+
+std::unique_ptr<Session> Conformance::open(OpenOptions options, const Backend* backend) const {
+  auto session = (backend != nullptr ? backend : GetParam().backend)->open(model_.plan, weights_, options);
+  if (!session) ADD_FAILURE() << session.error().message;
+  return session ? std::move(*session) : nullptr;
+}
+
+Conformance::Outputs Conformance::run(Session& session, std::span<const int32_t> ids) const {
+  Outputs out;
+  out.hidden.resize(ids.size() * static_cast<size_t>(model_.plan->hidden));
+  out.logits.resize(ids.size() * static_cast<size_t>(model_.plan->vocab));
+  for (const Status& done : {session.truncate(0), session.append(ids, out.hidden), session.logits(out.hidden, Head::own, out.logits)})
+    if (!done) ADD_FAILURE() << done.error().message;
+  return out;
+}
+
+std::span<const float> Conformance::last_row(const Outputs& outputs) const {
+  return std::span(outputs.logits).last(static_cast<size_t>(model_.plan->vocab));
+}
+
+}  // namespace phiscope::test

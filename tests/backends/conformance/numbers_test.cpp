@@ -1,0 +1,80 @@
+// Every backend, fixture model and recipe against the reference running the same encoded weights.
+#include "tests/backends/conformance/conformance.h"
+
+namespace phiscope::test {
+namespace {
+
+constexpr const char* kRecipes[] = {"source", "fp32", "fp16", "bf16", "int8", "int8-dyn", "int4", "int4-asym", "int4-dyn", "int4:g64", "int4:lm_head=int4"};
+
+double relative_rms(std::span<const float> found, std::span<const float> expected) {
+  double difference = 0, size = 0;
+  for (size_t i = 0; i < found.size(); ++i) {
+    const double d = static_cast<double>(found[i]) - static_cast<double>(expected[i]);
+    difference += d * d;
+    size += static_cast<double>(expected[i]) * static_cast<double>(expected[i]);
+  }
+  return std::sqrt(difference / size);
+}
+
+class Numbers : public Conformance {
+ protected:
+  void expect_near(std::span<const float> found, std::span<const float> expected, const Tolerance& tolerance, const std::string& what) const {
+    EXPECT_LE(largest_difference(found, expected), tolerance.largest) << what;
+    EXPECT_LE(relative_rms(found, expected), tolerance.relative_rms) << what;
+  }
+};
+
+TEST_P(Numbers, PrefillAgreesWithTheReferenceAtEveryPosition) {
+  for (const KvType kv : {KvType::f32, KvType::f16}) {
+    const auto session = open(options(kv)), reference = open(options(kv), *find_backend("reference"));
+    ASSERT_TRUE(session && reference);
+    const Tolerance tolerance = tolerance_for(session->effective());
+    for (const int length : golden_lengths(*golden_)) {
+      const std::string what = fmt::format("prompt of {}, KV {}", length, kv_type_name(kv));
+      expect_near(run(*session, ids(length)).logits, run(*reference, ids(length)).logits, tolerance, what);
+    }
+  }
+}
+
+TEST_P(Numbers, DecodingAgreesWithTheReferenceAtEveryStep) {
+  const auto session = open(options()), reference = open(options(), *find_backend("reference"));
+  ASSERT_TRUE(session && reference);
+  const Tolerance tolerance = tolerance_for(session->effective());
+  // From 60 on, longrope fixtures switch their list at the 65th token; windows of 24 and 31 are long past.
+  const std::vector<int32_t> prompt = ids(100);
+  for (auto* one : {session.get(), reference.get()}) ASSERT_TRUE(one->append(std::span(prompt).first(60)).has_value());
+  for (size_t i = 60; i < 72; ++i) {
+    const std::span<const int32_t> next = std::span(prompt).subspan(i, 1);
+    ASSERT_TRUE(session->append(next).has_value());
+    ASSERT_TRUE(reference->append(next).has_value());
+    expect_near(session->last_logits(), reference->last_logits(), tolerance, fmt::format("after {} tokens", i + 1));
+  }
+}
+
+class SourceNumbers : public Numbers {};
+
+TEST_P(SourceNumbers, AgreeWithTransformers) {
+  const auto session = open(options());
+  ASSERT_TRUE(session);
+  const Tolerance tolerance = tolerance_for(session->effective());
+  for (const int length : golden_lengths(*golden_)) {
+    if (const std::string name = fmt::format("p{}.logits", length); golden_->has(name)) {
+      expect_near(run(*session, ids(length)).logits, golden_->floats(name), tolerance, name);
+    }
+  }
+}
+
+// The reference against itself would show nothing.
+std::vector<Case> without_reference(std::vector<Case> cases) {
+  std::erase_if(cases, [](const Case& one) { return one.backend->name() == "reference"; });
+  return cases;
+}
+constexpr const char* kSource[] = {"source"};
+
+GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(Numbers);
+INSTANTIATE_TEST_SUITE_P(All, Numbers, testing::ValuesIn(without_reference(all_cases(kGoldenModels, kRecipes))),
+                         [](const auto& one) { return case_name(one.param); });
+INSTANTIATE_TEST_SUITE_P(All, SourceNumbers, testing::ValuesIn(all_cases(kGoldenModels, kSource)), [](const auto& one) { return case_name(one.param); });
+
+}  // namespace
+}  // namespace phiscope::test

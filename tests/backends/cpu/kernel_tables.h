@@ -1,0 +1,37 @@
+#pragma once
+// The tables that kernel tests run on: every instruction set of this machine, and those that it lacks through SIMDe.
+
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+#include "backends/cpu/kernels/kernel_rows.h"
+#include "core/base/platform/platform.h"
+
+namespace phiscope::cpu {
+
+struct TestedTable {
+  std::string name;
+  const KernelTable* table;
+};
+
+inline std::vector<TestedTable> tested_tables() {
+  std::vector<TestedTable> tables;
+  for (const KernelRow& row : kernel_rows()) {
+    if ((row.needs & ~platform::cpu_info().features) == 0) tables.push_back({row.name, row.table});
+  }
+  return tables;
+}
+
+inline void PrintTo(const TestedTable& tested, std::ostream* out) { *out << tested.name; }
+
+class KernelTest : public testing::TestWithParam<TestedTable> {
+ protected:
+  const KernelTable& kernels() const { return *GetParam().table; }
+};
+
+#define PHISCOPE_EVERY_TABLE(suite)                                                                    \
+  INSTANTIATE_TEST_SUITE_P(Isa, suite, testing::ValuesIn(tested_tables()), [](const auto& one) { return one.param.name; })
+
+}  // namespace phiscope::cpu

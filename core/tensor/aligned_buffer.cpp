@@ -2,10 +2,7 @@
 #include <cstring>
 #include <new>
 
-#if __has_include(<sys/mman.h>)
-#include <sys/mman.h>
-#endif
-
+#include "core/base/platform/platform.h"
 #include "core/tensor/dtype.h"
 
 namespace phiscope {
@@ -23,9 +20,7 @@ AlignedBuffer::AlignedBuffer(size_t bytes) : size_(bytes) {
   const size_t padded = (bytes + kLine - 1) / kLine * kLine;
   void* memory = nullptr;
   if (posix_memalign(&memory, alignment, padded) != 0) throw std::bad_alloc();
-#ifdef MADV_HUGEPAGE
-  if (alignment == kHugePage) (void)madvise(memory, padded, MADV_HUGEPAGE);  // advice only: without it the memory is as good
-#endif
+  if (alignment == kHugePage) platform::prefer_huge_pages(memory, padded);
   data_.reset(static_cast<std::byte*>(memory));
 }
 

@@ -1,3 +1,5 @@
+#include <sys/mman.h>
+
 #include <algorithm>
 #include <cerrno>
 
@@ -32,6 +34,8 @@ Result<ProcessMemory> process_memory(int process_id, bool with_proportional) {
 
 // "5" resets the high-water mark (man 5 proc, clear_refs).
 Status reset_peak_resident() { return write_existing_file("/proc/self/clear_refs", "5"); }
+
+void prefer_huge_pages(void* address, size_t size_bytes) { (void)::madvise(address, size_bytes, MADV_HUGEPAGE); }
 
 SystemMemory system_memory() {
   const std::string facts = kernel_text("/proc/meminfo");

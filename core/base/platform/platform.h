@@ -1,6 +1,7 @@
 #pragma once
 // What differs between operating systems. The only folder with #ifdef for one; everything here is Linux first.
 
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
@@ -30,6 +31,8 @@ struct SystemMemory {
   uint64_t available = 0;  // already limited by the cgroup
 };
 SystemMemory system_memory();
+/// Advice only: where the kernel has no huge pages to give, the memory is as good.
+void prefer_huge_pages(void* address, size_t size_bytes);
 
 // --- processor ----------------------------------------------------------------------------------------------------------
 /// Features as bits; set only when the operating system saves the registers too (XCR0).
@@ -113,6 +116,12 @@ class ChildProcess {
   virtual Exit wait(double timeout_s) = 0;
   virtual int process_id() const = 0;
 };
+
+/// SIGINT and SIGTERM call `handler`, which may do only what is async-signal-safe. A closed pipe (SIGPIPE) and a file that may not grow
+/// (SIGXFSZ) become errors of a write instead of the end of the program.
+void install_stop_handler(void (*handler)(int signal));
+/// Becomes another program with the same process id and streams; arguments[0] is its path. Returns only when that failed.
+Error become_program(const std::vector<std::string>& arguments);
 
 /// Makes the calling process's protocol safe: duplicates fd 1 for the caller and points fd 1 at stderr, so that no library can spoil the
 /// stream. Returns the duplicate.

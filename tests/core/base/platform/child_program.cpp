@@ -96,6 +96,22 @@ int spoil_stdout(const std::string&) {
   return phiscope::platform::write_all(*descriptor, "protocol\n") ? 0 : 1;
 }
 
+/// Becomes the mode of the argument.
+int become(const std::string& mode) {
+  say(phiscope::platform::become_program({phiscope::platform::executable_path().string(), mode}).message);
+  return 1;
+}
+
+volatile sig_atomic_t seen_signal = 0;
+
+/// Sends itself what would end a program without a handler.
+int survive_signals(const std::string&) {
+  phiscope::platform::install_stop_handler([](int signal) { seen_signal = signal; });
+  for (const int number : {SIGPIPE, SIGXFSZ, SIGTERM, SIGINT}) ::raise(number);
+  say(seen_signal == SIGINT ? "survived" : "missed");
+  return 0;
+}
+
 struct Mode {
   const char* name;
   int (*run)(const std::string&);
@@ -115,6 +131,8 @@ constexpr Mode kModes[] = {
     {"parent", parent_of_silent},
     {"lock", hold_lock},
     {"spoil-stdout", spoil_stdout},
+    {"become", become},
+    {"signals", survive_signals},
 };
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cfloat>
 #include <cmath>
 #include <cstring>
@@ -114,42 +115,72 @@ PHISCOPE_LOOP double error_of(const float* values, int64_t count, Fit fit, float
   return total;
 }
 
-/// What least squares needs of the steps q that a clip gives: sum w q and sum q q; the error with the best scale is
+/// What least squares needs of the steps q that a scale gives: sum w q and sum q q. The error with the best scale for these steps is
 /// sum w^2 - (sum w q)^2 / sum q^2.
 struct Moments {
   float wq = 0, qq = 0;
-  float gain() const { return qq > 0 ? wq * wq / qq : 0; }
 };
 
-PHISCOPE_LOOP Moments moments_of(const float* values, int64_t count, float inverse, float unit, Range range) {
+PHISCOPE_LOOP Moments moments_of(const float* values, int64_t count, float inverse, Range range) {
   Floats wq{}, qq{};
   for (int64_t i = 0; i < count; i += kLanes) {
     const Floats v = load(values + i);
     const Floats q = steps_of(v * inverse, range);
-    wq += (v * unit) * q;
+    wq += v * q;
     qq += q * q;
   }
   return {sum_of(wq), sum_of(qq)};
 }
 
-// 21 clips of the largest magnitude's scale: 0.75, 0.765, ... 1.05.
-constexpr int kClips = 21;
-constexpr float clip_factor(int index) { return 0.75f + 0.015f * static_cast<float>(index); }
+// 20 clips of the largest magnitude's scale, 0.75 to 1.05, four at a time: eight sums, four constants and the values fit 16 registers, and
+// the eight sums are added across lanes together (32 -> 53 M weights/s at g32 on one AVX2 core against one clip at a time).
+constexpr int kClips = 20, kBatch = 4;
+constexpr float clip_factor(int index) { return 0.75f + 0.3f / (kClips - 1) * static_cast<float>(index); }
+
+PHISCOPE_LOOP Floats add_neighbours(Floats a, Floats b) {
+  return __builtin_shufflevector(a, b, 0, 2, 8, 10, 4, 6, 12, 14) + __builtin_shufflevector(a, b, 1, 3, 9, 11, 5, 7, 13, 15);
+}
+
+/// The sums of a[0..3] in lanes 0 to 3 and of b[0..3] in lanes 4 to 7.
+PHISCOPE_LOOP Floats sums_of(const Floats* a, const Floats* b) {
+  const Floats first = add_neighbours(add_neighbours(a[0], a[1]), add_neighbours(a[2], a[3]));
+  const Floats second = add_neighbours(add_neighbours(b[0], b[1]), add_neighbours(b[2], b[3]));
+  return __builtin_shufflevector(first, second, 0, 1, 2, 3, 8, 9, 10, 11) + __builtin_shufflevector(first, second, 4, 5, 6, 7, 12, 13, 14, 15);
+}
+
+PHISCOPE_LOOP Floats batch_moments(const float* values, int64_t count, const float* inverses, Range range) {
+  Floats wq[kBatch]{}, qq[kBatch]{};
+  for (int64_t i = 0; i < count; i += kLanes) {
+    const Floats v = load(values + i);
+    for (int c = 0; c < kBatch; ++c) {
+      const Floats q = steps_of(v * inverses[c], range);
+      wq[c] += v * q;
+      qq[c] += q * q;
+    }
+  }
+  return sums_of(wq, qq);
+}
 
 struct Candidate {
   float scale = 0;  // refitted, not yet rounded
   Range range{0, 0};
-  float gain = -1;
+  float gain = -1;  // by how much it lowers the squared error, times unit^2
 };
 
 PHISCOPE_LOOP Candidate search_clips(const float* values, int64_t count, float scale, float unit, Range range) {
-  std::array<Moments, kClips> moments;
-  for (int i = 0; i < kClips; ++i) moments[i] = moments_of(values, count, 1 / (scale * clip_factor(i)), unit, range);
+  float inverses[kClips], gains[kClips], scales[kClips];
+  for (int i = 0; i < kClips; ++i) inverses[i] = 1 / (scale * clip_factor(i));
+  for (int first = 0; first < kClips; first += kBatch) {
+    const Floats sums = batch_moments(values, count, inverses + first, range);
+    for (int c = 0; c < kBatch; ++c) {
+      const float wq = sums[c], qq = std::max(sums[kBatch + c], 1.0f);  // qq is a sum of squared integers
+      scales[first + c] = wq / qq;
+      gains[first + c] = (wq * unit) * (scales[first + c] * unit);
+    }
+  }
   int best = 0;
-  for (int i = 1; i < kClips; ++i)
-    if (moments[i].gain() > moments[best].gain()) best = i;
-  const Moments& found = moments[best];
-  return {found.qq > 0 ? found.wq / found.qq / unit : 0, range, found.gain()};
+  for (int i = 1; i < kClips; ++i) best = gains[i] > gains[best] ? i : best;
+  return {scales[best], range, gains[best]};
 }
 
 /// The best of the ranges worth searching. Symmetric 4 bits: either sign may have the eighth step; the other sign's search reaches higher,
@@ -170,11 +201,16 @@ PHISCOPE_LOOP Candidate search_ranges(const float* values, int64_t count, Fit st
   return best;
 }
 
+/// A power of two p with p * value between 1/2 and 4, for any finite value > 0 (subnormal ones may give less).
+PHISCOPE_LOOP float inverse_power(float value) {
+  constexpr uint32_t kExponent = 0x7f800000u, kOne = 0x00800000u;
+  const uint32_t exponent = std::bit_cast<uint32_t>(value) & kExponent;
+  return std::bit_cast<float>(std::max((kExponent - kOne) - std::min(exponent, kExponent - kOne), kOne));
+}
+
 /// The clip with the least squared error, its scale refitted twice to its codes; never worse than rounding to nearest.
 PHISCOPE_LOOP Fit clip_search_fit(const float* values, int64_t count, Fit start, Extent extent, const WeightEncoding& encoding) {
-  int exponent = 0;
-  std::frexp(std::max(-extent.low, extent.high), &exponent);
-  const float unit = std::ldexp(1.0f, std::clamp(-exponent, -126, 126));
+  const float unit = inverse_power(std::max(-extent.low, extent.high));
   Fit best = start;
   double least = error_of(values, count, start, unit);
   if (least == 0) return start;
@@ -187,9 +223,9 @@ PHISCOPE_LOOP Fit clip_search_fit(const float* values, int64_t count, Fit start,
       least = error;
       best = fit;
     }
-    const Moments moments = moments_of(values, count, 1 / fit.scale, unit, fit.range);
+    const Moments moments = moments_of(values, count, 1 / fit.scale, fit.range);
     if (moments.qq <= 0) break;
-    fit.scale = stored_scale(moments.wq / moments.qq / unit, encoding.scale_type);
+    fit.scale = stored_scale(moments.wq / moments.qq, encoding.scale_type);
   }
   return best;
 }

@@ -12,47 +12,59 @@
 namespace phiscope::reports {
 
 struct Cell {
-  std::string text;               // as shown
-  std::optional<double> value;    // for sorting, CSV and JSON
+  std::string text{};                   // as shown
+  std::optional<double> value{};        // for sorting, CSV and JSON
   bool best = false;
-  std::string note;               // verdict or reason, shown as a chip or footnote
+  std::string note{};                   // verdict or reason, shown as a chip or footnote: "better", "unclear: about 40 pairs ..."
+  std::optional<double> low{}, high{};  // interval of the value
 };
 struct Table {
-  std::string id, title, caption;
-  std::vector<std::string> columns;
-  std::vector<std::vector<Cell>> rows;
+  std::string id{}, title{}, caption{};
+  std::vector<std::string> columns{};
+  std::vector<std::vector<Cell>> rows{};
+  bool is_detail = false;               // shown folded where the format can
 };
 struct Point {
   double x = 0, y = 0;
-  std::optional<double> low, high;  // error bar of y
-  std::string label;
+  std::optional<double> low{}, high{};  // error bar of y
+  std::string label{};                  // category of a bar; name of a single point
 };
 struct ChartSeries {
-  std::string name;               // recipe: colour and marker follow from it everywhere
-  std::vector<Point> points;
+  std::string name{};                   // label of a run: colour and marker follow from its recipe everywhere
+  std::string recipe{};                 // empty: not a run (a part of memory)
+  std::vector<Point> points{};
+  bool is_guide = false;                // a dashed line, no markers: the reference where it has no point of its own
 };
 struct Chart {
   enum class Kind { scatter, bar, line } kind = Kind::scatter;
-  std::string id, title, caption, x_label, y_label;
+  std::string id{}, title{}, caption{}, x_label{}, y_label{};
   bool log_x = false, log_y = false;
-  std::vector<ChartSeries> series;
+  bool is_stacked = false;              // bars on top of each other
+  std::vector<ChartSeries> series{};
 };
 struct Paragraph {
-  std::string text;
+  std::string text{};
 };
 struct Heading {
   int level = 2;
-  std::string text;
+  std::string text{};
 };
-using Block = std::variant<Heading, Paragraph, Table, Chart>;
+struct List {
+  std::vector<std::string> items{};
+};
+/// Something to type.
+struct Code {
+  std::string text{};
+};
+using Block = std::variant<Heading, Paragraph, List, Code, Table, Chart>;
 struct Document {
-  std::string title;
-  std::string subtitle;
-  std::vector<Block> blocks;
-  std::vector<Run> runs;          // raw data appendix
+  std::string title{};
+  std::string subtitle{};
+  std::vector<Block> blocks{};
+  std::vector<Run> runs{};              // raw data appendix; the first is the reference
 };
 
-/// The first run is the reference unless `reference_id` names another.
+/// The comparison's reference comes first, its candidates follow in their order.
 Document build_document(const Comparison& comparison);
 
 /// The side-by-side table of precisions alone: the same rows, columns and texts on the command line and in every report.

@@ -2,6 +2,8 @@
 
 #include <cstring>
 
+#include "backends/cpu/packed_cache.h"
+
 namespace phiscope::cpu {
 namespace {
 
@@ -63,15 +65,37 @@ void read_packed_row(const PackedMatrix& m, int64_t row, float* out) {
   for (int64_t k = 0; k < m.columns; ++k) out[k] = is_integer ? read_integer(m, block, lane, k) : read_float(m, block, lane, k);
 }
 
-Status PackedModel::pack(const WeightSource& weights, int tensor, Pool& pool) {
+Result<AlignedBuffer> PackedModel::pack(const WeightSource& weights, int tensor, Pool& pool) const {
   PHISCOPE_ASSIGN(const Weight source, weights.tensor(tensor));
-  PHISCOPE_ASSIGN(PackedMatrix matrix, packed_shape(source.view.encoding, source.view.rows, source.view.columns));
+  const PackedMatrix& matrix = matrices_[static_cast<size_t>(tensor)];
   AlignedBuffer buffer(static_cast<size_t>(packed_bytes(matrix)));
   pool.run(matrix.blocks, 1, [&](int64_t begin, int64_t end, int) { pack_blocks(source.view, matrix, begin, end, buffer.data()); });
-  matrix.data = buffer.data();
-  matrices_[static_cast<size_t>(tensor)] = matrix;
-  buffers_.push_back(std::move(buffer));
   weights.release(tensor);
+  return buffer;
+}
+
+Status PackedModel::pack_and_keep(const WeightSource& weights, int tensor, Pool& pool) {
+  PHISCOPE_ASSIGN(AlignedBuffer buffer, pack(weights, tensor, pool));
+  matrices_[static_cast<size_t>(tensor)].data = buffer.data();
+  buffers_.push_back(std::move(buffer));
+  return {};
+}
+
+Status PackedModel::load_from_cache(const std::filesystem::path& folder, const WeightSource& weights, const std::function<Status(int)>& progress,
+                                    Pool& pool) {
+  const std::filesystem::path path = packed_cache_path(folder, weights.hash());
+  if (auto mapped = map_packed_cache(path, weights.hash(), matrices_, pool)) {
+    mapping_ = std::move(*mapped);
+    return {};
+  }
+  AlignedBuffer packed;
+  const auto pack_one = [&](int tensor) -> Result<std::span<const std::byte>> {
+    PHISCOPE_TRY(progress(tensor));
+    PHISCOPE_ASSIGN(packed, pack(weights, tensor, pool));
+    return std::span<const std::byte>(packed.data(), packed.size());
+  };
+  PHISCOPE_TRY(write_packed_cache(path, weights.hash(), matrices_, pack_one));
+  PHISCOPE_ASSIGN(mapping_, map_packed_cache(path, weights.hash(), matrices_, pool));
   return {};
 }
 
@@ -80,10 +104,23 @@ Result<std::unique_ptr<PackedModel>> PackedModel::load(const Plan& plan, const W
   model->matrices_.resize(plan.tensors.size());
   const std::vector<bool> used = multiplied_tensors(plan);
   for (size_t i = 0; i < used.size(); ++i) {
-    if (used[i]) PHISCOPE_TRY(model->pack(weights, static_cast<int>(i), pool));
-    if (options.on_progress && !options.on_progress(static_cast<double>(i + 1) / static_cast<double>(used.size()))) {
-      return fail(ErrorCode::cancelled, "loading was stopped while packing {}", plan.tensors[i].name);
-    }
+    if (!used[i]) continue;
+    PHISCOPE_ASSIGN(model->matrices_[i], packed_shape(weights.encoding(static_cast<int>(i)), plan.tensors[i].rows, plan.tensors[i].columns));
+  }
+  const auto progress = [&](int tensor) -> Status {
+    const auto i = static_cast<size_t>(tensor);
+    if (!options.on_progress || options.on_progress(static_cast<double>(i) / static_cast<double>(used.size()))) return {};
+    return fail(ErrorCode::cancelled, "loading was stopped before packing {}", plan.tensors[i].name);
+  };
+  if (!options.packed_cache.empty() && !weights.hash().empty()) {
+    const Status cached = model->load_from_cache(options.packed_cache, weights, progress, pool);
+    if (cached) return model;
+    if (cached.error().code == ErrorCode::cancelled) return fail(cached.error());
+    model->note_ = "weights were packed in private memory, the packed cache failed: " + cached.error().message;
+  }
+  for (size_t i = 0; i < used.size(); ++i) {
+    PHISCOPE_TRY(progress(static_cast<int>(i)));
+    if (used[i]) PHISCOPE_TRY(model->pack_and_keep(weights, static_cast<int>(i), pool));
   }
   return model;
 }
@@ -91,7 +128,9 @@ Result<std::unique_ptr<PackedModel>> PackedModel::load(const Plan& plan, const W
 Result<std::unique_ptr<PackedModel>> PackedModel::load_tensor(const Plan& plan, const WeightSource& weights, int tensor, Pool& pool) {
   auto model = std::make_unique<PackedModel>();
   model->matrices_.resize(plan.tensors.size());
-  PHISCOPE_TRY(model->pack(weights, tensor, pool));
+  const auto i = static_cast<size_t>(tensor);
+  PHISCOPE_ASSIGN(model->matrices_[i], packed_shape(weights.encoding(tensor), plan.tensors[i].rows, plan.tensors[i].columns));
+  PHISCOPE_TRY(model->pack_and_keep(weights, tensor, pool));
   return model;
 }
 

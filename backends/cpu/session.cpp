@@ -211,6 +211,7 @@ Effective CpuSession::effective() const {
   effective.activations = !int8 ? "f32" : has_float ? "int8 per 128 (f32 for floating weights)" : "int8 per 128";
   effective.accumulate = int8 ? "i32 then f32" : "f32";
   if (int8 && has_widened) effective.notes.push_back("some weight groups do not align with the activation groups: their 8-bit activations were multiplied as f32");
+  if (!parts_.weights->note().empty()) effective.notes.push_back(parts_.weights->note());
   return effective;
 }
 

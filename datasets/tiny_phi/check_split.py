@@ -88,7 +88,7 @@ def solve(name, prompt):
         return f"seq:{n[0]},{n[1] - n[0]}", str(n[2] + n[1] - n[0])
     if name == "largest":
         return "max:" + ",".join(map(str, sorted(n))), str(max(n))
-    if name == "brackets":
+    if name.startswith("brackets"):
         text, stack = re.sub(r"[^][(){}<>]", "", prompt), []
         for c in text:
             if c in CLOSER:
@@ -119,15 +119,15 @@ def check_items(heldout):
                     require(any(choice in text for text in heldout.values()), f"{item['id']}: a choice is not held-out text")
                 continue
             key, right = solve(name, item["prompt"])
-            require(key == item["id"], f"{name}: item '{item['id']}' has the prompt of '{key}'")
+            require(key == item["id"].split("#")[0], f"{name}: item '{item['id']}' has the prompt of '{key}'")
             require(rules.item_part(key) == "test", f"{name}: item '{key}' belongs to {rules.item_part(key)}")
             require(answer == right, f"{name}: item '{key}' says {answer}, right is {right}")
             test_keys.add(key)
     # The way training draws: the key that the generator returns decides, so recompute it too.
     drawn, rng = 0, random.Random(1)
     names = {"word": "word_problem", "add": "addition", "seq": "sequence", "close": "brackets", "max": "largest"}
-    for _ in range(20000):
-        (prompt, _), *_ = tasks.training_item(rng)
+    for n in range(20000):
+        (prompt, _), *_ = tasks.training_item(rng, (tasks.EARLY, tasks.LATE)[n % 2])
         prompt = prompt.removeprefix("<|user|>\n").split("<|end|>")[0]
         kind = "word" if "How many" in prompt else "add" if " + " in prompt else "seq" if prompt.startswith("Next") else \
             "close" if prompt.startswith("Close") else "max"

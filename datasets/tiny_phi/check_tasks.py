@@ -38,7 +38,7 @@ def shortcuts(name):
         common += [("last number of the prompt", lambda i: [c.strip() for c in i["choices"]].index(re.findall(r"\d+", i["prompt"])[-1])),
                    ("first number of the prompt", lambda i: [c.strip() for c in i["choices"]].index(re.findall(r"\d+", i["prompt"])[0])),
                    ("largest last digit", extreme(max, lambda c: c[-1]))]
-    if name == "brackets":
+    if name == "brackets_choice":
         def forward(i):  # closing in the order of opening, or by the last bracket seen
             opened = [tasks.PAIRS[c] for c in i["prompt"] if c in tasks.PAIRS]
             return max(range(4), key=lambda k: sum(a == b for a, b in zip(i["choices"][k].split(), opened)))

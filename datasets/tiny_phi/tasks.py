@@ -19,19 +19,19 @@ THINGS = ["apples", "books", "coins", "stones", "cups", "lamps", "eggs", "pens",
 PAIRS = {"(": ")", "[": "]", "{": "}", "<": ">"}
 
 
-def addition(rng, digits=None):
-    n = digits or rng.choice([2, 3, 3, 4, 4, 4])
+def addition(rng):
+    n = rng.choice([2, 3, 3, 4, 4, 4])
     a, b = (rng.randrange(10 ** (n - 1), 10 ** n) for _ in range(2))
     return f"add:{min(a, b)}+{max(a, b)}", f"{a} + {b} =", f" {a + b}"
 
 
-def word_problem(rng, steps=None):
+def word_problem(rng, steps=None, most=30):
     steps = steps or rng.choice([1, 2, 2, 2])
     a = rng.randrange(10, 100)
     signs = rng.choice([(1, -1), (-1, 1)]) if steps == 2 else (rng.choice([1, -1]),)
     value, changes = a, []
     for sign in signs:
-        change = rng.randrange(2, 31 if sign > 0 else max(3, min(31, value)))
+        change = rng.randrange(2, most + 1 if sign > 0 else max(3, min(most + 1, value)))
         value += sign * change
         changes.append(sign * change)
     said = " and ".join(f"{'buys' if c > 0 else 'sells'} {abs(c)}" for c in changes)
@@ -70,13 +70,25 @@ def brackets(rng, depth=None):
     return "close:" + "".join(text), "Close: " + " ".join(text) + " :", " " + " ".join(PAIRS[k] for k in reversed(stack))
 
 
-# Kind and share of the training items; word problems have the most to learn.
-MIX = [(word_problem, 45), (addition, 22), (sequence, 10), (brackets, 13), (largest, 10)]
+def short_problem(rng):
+    return word_problem(rng, steps=1, most=40)
 
 
-def training_item(rng, part="train"):
+def short_addition(rng):
+    a, b = rng.randrange(10, 200), rng.randrange(2, 61)
+    first, second = rng.sample([a, b], 2)
+    return f"add:{min(a, b)}+{max(a, b)}", f"{first} + {second} =", f" {a + b}"
+
+
+# Kind and share of the training items. The late mix, of the training's second part, has the easier
+# kinds that a short training can learn; the test has those.
+EARLY = [(word_problem, 45), (addition, 22), (sequence, 10), (brackets, 13), (largest, 10)]
+LATE = [(short_problem, 40), (short_addition, 25), (brackets, 20), (largest, 15)]
+
+
+def training_item(rng, mix, part="train"):
     """One item as (text pieces, ...): a piece is (text, is it the answer)."""
-    make = rng.choices([m for m, _ in MIX], [w for _, w in MIX])[0]
+    make = rng.choices([m for m, _ in mix], [w for _, w in mix])[0]
     while True:
         key, prompt, answer = make(rng)
         if rules.item_part(key) == part:
@@ -88,7 +100,7 @@ def training_item(rng, part="train"):
 
 def training_text(seed, items):
     rng = random.Random(seed)
-    return "".join(re.sub(r"<\|\w+\|>", "", piece) for _ in range(items) for piece, _ in training_item(rng))
+    return "".join(re.sub(r"<\|\w+\|>", "", piece) for _ in range(items) for piece, _ in training_item(rng, EARLY))
 
 
 # ---- test items -------------------------------------------------------------------------------
@@ -125,21 +137,23 @@ def wrong_closings(rng, answer):
     return rng.sample(orders, 3) if len(orders) >= 3 else None
 
 
-def test_items(make, seed, wrong=None, **fixed):
-    rng, seen, out = random.Random(seed), set(), []
+def test_items(make, seed, wrong=None, variants=1):
+    """ITEMS items; a key occurs in up to `variants` of them, with other names and things."""
+    rng, seen, out, texts = random.Random(seed), {}, [], set()
     while len(out) < ITEMS:
-        key, prompt, answer = make(rng, **fixed)
-        if rules.item_part(key) != "test" or key in seen:
+        key, prompt, answer = make(rng)
+        if rules.item_part(key) != "test" or seen.get(key, 0) == variants or prompt in texts:
             continue
-        item = {"id": key, "prompt": prompt, "answer": answer.strip()}
+        item = {"id": key if key not in seen else f"{key}#{seen[key]}", "prompt": prompt, "answer": answer.strip()}
         if wrong:
             others = wrong(rng, prompt, answer)
             if not others:
                 continue
             choices = [answer] + others
             rng.shuffle(choices)
-            item = {"id": key, "prompt": prompt, "choices": choices, "answer": choices.index(answer)}
-        seen.add(key)
+            item.update(choices=choices, answer=choices.index(answer))
+        seen[key] = seen.get(key, 0) + 1
+        texts.add(prompt)
         out.append(item)
     return out
 
@@ -182,14 +196,14 @@ def continuation(seed):
 
 def all_tests():
     return [
-        ("word_problem_choice", "multiple_choice", test_items(word_problem, 1, near, steps=2)),
-        ("word_problem", "exact_match", test_items(word_problem, 2, steps=2)),
-        ("addition", "exact_match", test_items(addition, 3, digits=4)),
-        ("sequence", "exact_match", test_items(sequence, 4)),
+        ("word_problem_choice", "multiple_choice", test_items(short_problem, 1, near, variants=4)),
+        ("word_problem", "exact_match", test_items(short_problem, 2, variants=4)),
+        ("addition", "exact_match", test_items(short_addition, 3, variants=2)),
         ("largest", "multiple_choice", test_items(
             largest, 5, lambda r, p, a: [f" {n}" for n in re.findall(r"\d+", p) if n != a.strip()])),
-        ("brackets", "multiple_choice", test_items(
+        ("brackets_choice", "multiple_choice", test_items(
             lambda r: brackets(r, r.randrange(4, 7)), 6, lambda r, p, a: wrong_closings(r, a))),
+        ("brackets", "exact_match", test_items(lambda r: brackets(r, r.randrange(3, 6)), 4)),
         ("continuation", "multiple_choice", continuation(7)),
     ]
 
@@ -204,7 +218,7 @@ def main():
         entry = {"name": name, "kind": kind, "file": name + ".jsonl", "items": len(items),
                  "chance": 0.25 if kind == "multiple_choice" else 0.0}
         if kind == "exact_match":
-            entry.update(max_new_tokens=8, stop="\n")
+            entry.update(max_new_tokens=12, stop="\n")
         entry["sha256"] = hashlib.sha256(data).hexdigest()
         manifest.append(entry)
         print(name, len(items), items[0])

@@ -24,6 +24,7 @@ SEED = 20240613
 TOKENS = 1536                          # text tokens a step, and as many task tokens
 SCHEDULE = "0:0.025,39:1,400:1,700:0"
 LONG_FROM = 400
+LATE_FROM = 320  # the task items' second mix
 MUON_LR, MUON_DECAY, MOMENTUM = 4e-3, 0.05, 0.95
 ADAM_LR, EMBED_LR, BETAS = 3e-3, 6e-3, (0.9, 0.95)
 ANSWER_WEIGHT, PROMPT_WEIGHT = 2.0, 0.2  # loss weight of task answers and task prompts; text has 1
@@ -57,14 +58,14 @@ class Data:
         stream = stream[at % self.size:][:TOKENS + 1]
         return np.stack([stream[i:i + length + 1] for i in range(0, TOKENS, length)])
 
-    def tasks(self, step, length):
+    def tasks(self, step, length, mix):
         """Rows of task items; each row begins with an item."""
         ids, weights = [], []
         for row in range(TOKENS // length):
             rng = random.Random(f"{SEED} task {step} {row}")
             i, w = [], []
             while len(i) <= length:
-                for piece, answer in tasks.training_item(rng):
+                for piece, answer in tasks.training_item(rng, mix):
                     new = self.encode(piece)
                     i += new
                     w += [ANSWER_WEIGHT if answer else PROMPT_WEIGHT] * len(new)
@@ -75,9 +76,9 @@ class Data:
             weights.append(w[:length + 1])
         return np.array(ids), np.array(weights, dtype=np.float32)
 
-    def batch(self, step, length):
+    def batch(self, step, length, mix):
         text = self.text(step, length)
-        ids, weights = self.tasks(step, length)
+        ids, weights = self.tasks(step, length, mix)
         weights = np.concatenate([np.ones_like(text, dtype=np.float32), weights])
         return torch.from_numpy(np.concatenate([text, ids])).long(), torch.from_numpy(weights)
 
@@ -180,7 +181,7 @@ def main():
     mark, shown = time.time(), start
     for step in range(start, stop):
         length = 256 if step < args.long_from else 512
-        ids, weights = data.batch(step, length)
+        ids, weights = data.batch(step, length, tasks.EARLY if step < LATE_FROM else tasks.LATE)
         loss, nll = loss_of(ids, weights)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)

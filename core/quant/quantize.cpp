@@ -120,26 +120,23 @@ Result<ErrorSums> encode_integer(const TensorView& source, int64_t first_row, in
 Result<ErrorSums> encode_float(const TensorView& source, int64_t first_row, int64_t rows, DType type, std::byte* out) {
   const int64_t columns = source.columns();
   const auto row_bytes = static_cast<size_t>(columns) * dtype_bytes(type);
-  std::vector<float> wide(static_cast<size_t>(columns)), stored(static_cast<size_t>(columns));
+  const bool is_exact = type == source.dtype || type == DType::f32;
+  std::vector<float> wide(static_cast<size_t>(columns + kRowPadding)), stored(static_cast<size_t>(columns + kRowPadding));
   ErrorSums sums;
   for (int64_t row = 0; row < rows; ++row) {
     std::byte* target = out + static_cast<size_t>(row) * row_bytes;
     widen_to_f32(source, (first_row + row) * columns, columns, wide.data());
     PHISCOPE_TRY(check_finite(wide.data(), columns, first_row + row));
     narrow_from_f32(wide.data(), columns, type, target);
+    sums.elements += is_exact ? columns : 0;
+    if (is_exact) continue;
     widen_to_f32({.dtype = type, .shape = {columns}, .data = target}, 0, columns, stored.data());
     if (non_finite(stored.data(), columns) != 0) {
       const int64_t column = std::find_if(stored.begin(), stored.end(), [](float v) { return !std::isfinite(v); }) - stored.begin();
       return fail(ErrorCode::unsupported, "the value {} at row {}, column {} is beyond the largest {}; use bf16 or fp32 for this tensor",
                   wide[static_cast<size_t>(column)], first_row + row, column, dtype_name(type));
     }
-    for (size_t i = 0; i < wide.size(); ++i) {
-      const double value = static_cast<double>(wide[i]), difference = value - static_cast<double>(stored[i]);
-      sums.squared_value += value * value;
-      sums.squared_error += difference * difference;
-      sums.max_abs_error = std::max(sums.max_abs_error, std::abs(difference));
-    }
-    sums.elements += columns;
+    add_errors(wide.data(), stored.data(), columns, &sums);
   }
   return sums;
 }

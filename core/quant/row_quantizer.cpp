@@ -254,6 +254,27 @@ PHISCOPE_LOOP void encode_group(const float* values, int64_t count, Fit fit, int
   sums->elements += count;
 }
 
+PHISCOPE_LOOP void add_errors_loop(const float* values, const float* stored, int64_t count, ErrorSums* sums) {
+  constexpr int64_t kChunk = 512;
+  Floats largest{};
+  for (int64_t first = 0; first < count; first += kChunk) {
+    Floats squared_error{}, squared_value{};
+    for (int64_t i = first; i < std::min(count, first + kChunk); i += kLanes) {
+      const Floats v = load(values + i);
+      const Floats difference = v - load(stored + i);
+      squared_error += difference * difference;
+      squared_value += v * v;
+      largest = larger(largest, magnitude(difference));
+    }
+    sums->squared_error += static_cast<double>(sum_of(squared_error));
+    sums->squared_value += static_cast<double>(sum_of(squared_value));
+  }
+  sums->max_abs_error = std::max(sums->max_abs_error, static_cast<double>(largest_of(largest)));
+  sums->elements += count;
+}
+PHISCOPE_MULTIVERSION(add_errors_version, add_errors_loop,
+                      (const float* values, const float* stored, int64_t count, ErrorSums* sums), (values, stored, count, sums));
+
 PHISCOPE_LOOP int64_t quantize_row_loop(const float* row, int64_t columns, const WeightEncoding& encoding, QuantMethod method,
                                         const RowCodes& out, ErrorSums* sums) {
   const int64_t width = encoding.group == 0 ? columns : encoding.group;
@@ -284,6 +305,10 @@ PHISCOPE_MULTIVERSION_RETURNING(int64_t, quantize_row_version, quantize_row_loop
 int64_t quantize_row(const float* row, int64_t columns, const WeightEncoding& encoding, QuantMethod method, const RowCodes& out,
                      ErrorSums* sums) {
   return quantize_row_version(row, columns, encoding, method, out, sums);
+}
+
+void add_errors(const float* values, const float* stored, int64_t count, ErrorSums* sums) {
+  add_errors_version(values, stored, count, sums);
 }
 
 }  // namespace phiscope

@@ -21,4 +21,7 @@ struct RowCodes {
 int64_t quantize_row(const float* row, int64_t columns, const WeightEncoding& encoding, QuantMethod method, const RowCodes& out,
                      ErrorSums* sums);
 
+/// Adds what `stored` lost against `values`, both [count + kRowPadding] and zero-padded.
+void add_errors(const float* values, const float* stored, int64_t count, ErrorSums* sums);
+
 }  // namespace phiscope

@@ -8,6 +8,8 @@ namespace phiscope::cpu {
 
 extern const KernelTable kPortableKernels;
 #if defined(__x86_64__)
+extern const KernelTable kAvx512VnniKernels;
+extern const KernelTable kAvx512Kernels;
 extern const KernelTable kAvx2Kernels;
 #endif
 
@@ -16,6 +18,8 @@ namespace {
 // To add an instruction set: a folder kernels/<name>/, a row here (best first) and a flags line in CMakeLists.txt.
 const KernelRow kRows[] = {
 #if defined(__x86_64__)
+    {"avx512_vnni", platform::kCpuAvx512 | platform::kCpuAvx512Vnni | platform::kCpuFma | platform::kCpuF16c, &kAvx512VnniKernels, "f32"},
+    {"avx512", platform::kCpuAvx512 | platform::kCpuFma | platform::kCpuF16c, &kAvx512Kernels, "f32"},
     {"avx2", platform::kCpuAvx2 | platform::kCpuFma | platform::kCpuF16c, &kAvx2Kernels, "f32"},
 #endif
     {"portable", 0, &kPortableKernels, "f32"},

@@ -11,6 +11,10 @@
 
 namespace phiscope::cpu {
 
+#if defined(PHISCOPE_HAS_SIMDE_TWINS)
+extern const KernelTable kAvx512KernelsSimde, kAvx512VnniKernelsSimde;
+#endif
+
 struct TestedTable {
   std::string name;
   const KernelTable* table;
@@ -21,6 +25,10 @@ inline std::vector<TestedTable> tested_tables() {
   for (const KernelRow& row : kernel_rows()) {
     if ((row.needs & ~platform::cpu_info().features) == 0) tables.push_back({row.name, row.table});
   }
+#if defined(PHISCOPE_HAS_SIMDE_TWINS)
+  tables.push_back({"avx512_simde", &kAvx512KernelsSimde});
+  tables.push_back({"avx512_vnni_simde", &kAvx512VnniKernelsSimde});
+#endif
   return tables;
 }
 

@@ -19,6 +19,9 @@ struct JobContext {
   std::function<void(const Json& message)> send;   // "type" and "id" are added where they are missing
 };
 
+/// find_backend(), or the best available one for an empty name.
+Result<const Backend*> pick_backend(std::string_view name);
+
 using Job = Result<Json> (*)(const Json& request, JobContext& context);
 /// Null for unknown types.
 Job find_job(std::string_view type);
@@ -41,9 +44,6 @@ Result<Json> forecast_job(const Json& request, JobContext& context);
 Result<Json> quantize_job(const Json& request, JobContext& context);
 Result<Json> backends_job(const Json& request, JobContext& context);
 Result<Json> probe_job(const Json& request, JobContext& context);
-
-// inspect_job.cpp
-Result<Json> inspect_job(const Json& request, JobContext& context);
 
 /// Serves requests until the parent is gone. Returns the process's exit status.
 int serve(std::istream& input, int output);

@@ -48,7 +48,7 @@ double seconds_since(int64_t begin_ns) { return static_cast<double>(monotonic_ns
 Result<Json> identify_job(const Json& request, JobContext&) {
   PHISCOPE_ASSIGN(const std::string argument, json_string(request, "model", kWhere));
   PHISCOPE_ASSIGN(const ModelReference reference, resolve_model(argument));
-  PHISCOPE_ASSIGN(const Backend* backend, find_backend(json_string_or(request, "backend", "")));
+  PHISCOPE_ASSIGN(const Backend* backend, pick_backend(json_string_or(request, "backend", "")));
   Json result{{"backend", backend->name()}, {"synthetic", false}, {"supports_fidelity", false}, {"model_hash", ""}, {"tokenizer_hash", ""}};
   if (reference.kind == ModelReference::Kind::synthetic) {
     result["synthetic"] = true;
@@ -82,7 +82,7 @@ Result<Json> forecast_job(const Json& request, JobContext&) {
   PHISCOPE_ASSIGN(const OpenBlock block, from_json<OpenBlock>(request));
   PHISCOPE_ASSIGN(const ModelReference reference, resolve_model(block.model));
   PHISCOPE_ASSIGN(const Recipe recipe, recipe_field(request));
-  PHISCOPE_ASSIGN(const Backend* backend, find_backend(block.backend));
+  PHISCOPE_ASSIGN(const Backend* backend, pick_backend(block.backend));
   std::shared_ptr<const Plan> plan;
   std::vector<WeightEncoding> encodings;
   if (reference.kind == ModelReference::Kind::folder) {
@@ -135,7 +135,7 @@ Result<Json> backends_job(const Json&, JobContext&) {
 }
 
 Result<Json> probe_job(const Json& request, JobContext& context) {
-  PHISCOPE_ASSIGN(const Backend* backend, find_backend(json_string_or(request, "backend", "")));
+  PHISCOPE_ASSIGN(const Backend* backend, pick_backend(json_string_or(request, "backend", "")));
   context.progress(0, fmt::format("probing {}", backend->name()));
   PHISCOPE_ASSIGN(const std::vector<ProbeValue> values, backend->probe(request.value("threads", 0)));
   Json rows = Json::array();

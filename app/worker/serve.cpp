@@ -28,7 +28,7 @@ Result<Json> run_job(Job job, const Json& request, JobContext& context) {
 class Server {
  public:
   Server(std::istream& input, int output)
-      : engine_([](std::string_view name) { return find_backend(name); }, platform::user_cache_folder(), system_clock()),
+      : engine_([](std::string_view name) { return pick_backend(name); }, platform::user_cache_folder(), system_clock()),
         channel_(input, output, {[this] { clear_cancel(); }, [this] { cancel(); }}) {}
 
   void run() {

@@ -69,14 +69,6 @@ GenerateResult timings_of(const bench::GenerateReply& reply, double load_s) {
 
 }  // namespace
 
-Result<Json> inspect_model(const std::string& model, const CallOptions& options) {
-  PHISCOPE_ASSIGN(const auto client, start_worker(options));
-  PHISCOPE_ASSIGN(Json reply, client->request("inspect", {{"model", model}}, kModelSeconds, progress_to(options), options.cancel));
-  reply.erase("type");
-  reply.erase("id");
-  return reply;
-}
-
 Result<GenerateResult> generate(const GenerateRequest& request, const std::function<void(std::string_view text)>& on_text,
                                 const CallOptions& options) {
   PHISCOPE_TRY(check_sampling(request.sampling));

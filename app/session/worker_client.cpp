@@ -38,6 +38,7 @@ struct WorkerClient::State {
   std::optional<Error> dead;     // why no request can be made any more
   int64_t next_id = 1;
   std::atomic<bool> cancelled{false};
+  int64_t cancel_sent_ns = 0;    // of the request that runs; 0 = not cancelled
 
   Error bury(Error error) {
     if (!dead) dead = error;
@@ -50,14 +51,27 @@ struct WorkerClient::State {
     return bury({ErrorCode::crashed, fmt::format("the worker {} during '{}'", exit.describe(), what)});
   }
 
-  /// Next line; looks at cancellation ten times a second.
+  /// Passes a wish to stop on to the worker, once; kills a worker that does not follow in time.
+  Status check_cancel(std::string_view what, const CancelToken* cancel);
+  /// Next line; looks at cancellation ten times a second and before every line, so that a talkative worker is stopped too.
   Result<Json> receive(std::string_view what, double silence_limit_s, const CancelToken* cancel);
 };
 
+Status WorkerClient::State::check_cancel(std::string_view what, const CancelToken* cancel) {
+  if (cancel_sent_ns == 0) {
+    if (!cancelled.load() && (cancel == nullptr || !cancel->cancelled())) return {};
+    cancel_sent_ns = monotonic_ns();
+    (void)child->send_line(R"({"type":"cancel"})");  // a dead child is noticed by the next receive
+  }
+  if (seconds_since(cancel_sent_ns) <= options.cancel_grace_s) return {};
+  child->kill();
+  return fail(bury({ErrorCode::cancelled, fmt::format("'{}' was stopped", what)}));
+}
+
 Result<Json> WorkerClient::State::receive(std::string_view what, double silence_limit_s, const CancelToken* cancel) {
   const int64_t begin = monotonic_ns();
-  int64_t cancel_sent_ns = 0;
   for (;;) {
+    PHISCOPE_TRY(check_cancel(what, cancel));
     auto line = child->receive_line(kSliceSeconds);
     if (line) {
       auto message = parse_json(*line, "worker");
@@ -69,15 +83,6 @@ Result<Json> WorkerClient::State::receive(std::string_view what, double silence_
     if (line.error().code != ErrorCode::hung && line.error().code != ErrorCode::cancelled) {
       child->kill();
       return fail(bury(line.error()));
-    }
-    const bool wants_cancel = cancelled.load() || (cancel != nullptr && cancel->cancelled());
-    if (wants_cancel && cancel_sent_ns == 0) {
-      cancel_sent_ns = monotonic_ns();
-      (void)child->send_line(R"({"type":"cancel"})");  // a dead child is noticed by the next receive
-    }
-    if (cancel_sent_ns != 0 && seconds_since(cancel_sent_ns) > options.cancel_grace_s) {
-      child->kill();
-      return fail(bury({ErrorCode::cancelled, fmt::format("'{}' was stopped", what)}));
     }
     if (cancel_sent_ns == 0 && silence_limit_s > 0 && seconds_since(begin) > silence_limit_s) {
       child->kill();
@@ -130,18 +135,24 @@ Result<Json> WorkerClient::request(std::string_view type, Json fields, double si
                                    const CancelToken* cancel) {
   State& state = *state_;
   if (state.dead) return fail(*state.dead);
+  state.cancel_sent_ns = 0;
   const int64_t id = state.next_id++;
   Json message{{"type", type}, {"id", id}};
   message.update(fields);
   if (auto sent = state.child->send_line(dump_line(message)); !sent) return fail(state.crash(type));
   for (;;) {
-    PHISCOPE_ASSIGN(Json reply, state.receive(type, silence_limit_s, cancel));
-    const std::string kind = json_string_or(reply, "type", "");
+    auto reply = state.receive(type, silence_limit_s, cancel);
+    if (!reply) {
+      state.cancelled.store(false);
+      return fail(std::move(reply.error()));
+    }
+    const std::string kind = json_string_or(*reply, "type", "");
+    if (!reply->contains("id") || reply->at("id") != id) continue;  // a late answer to a request that was given up
+    if (kind == "error" || kind == "result") state.cancelled.store(false);
     if (kind == "error")
-      return fail(Error{error_code_from_name(json_string_or(reply, "code", "")), json_string_or(reply, "message", "the worker gave no reason")});
-    if (!reply.contains("id") || reply["id"] != id) continue;  // late answer to a request that was given up
-    if (kind == "result") return reply;
-    if (on_message) on_message(reply);
+      return fail(Error{error_code_from_name(json_string_or(*reply, "code", "")), json_string_or(*reply, "message", "the worker gave no reason")});
+    if (kind == "result") return std::move(*reply);
+    if (on_message) on_message(*reply);
   }
 }
 

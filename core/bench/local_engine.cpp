@@ -83,7 +83,8 @@ Status LocalEngine::open_weights(const OpenBlock& block, const Progress& progres
   const int64_t begin = clock_.now_ns();
   if (reference.kind == ModelReference::Kind::synthetic) {
     report(progress, 0, "making random weights");
-    PHISCOPE_ASSIGN(opened.model, make_synthetic(reference.name, recipe));
+    const std::string_view typed = reference.name;
+    PHISCOPE_ASSIGN(opened.model, make_synthetic(typed.substr(typed.find(':') + 1), recipe));
     opened.artifact = {.folder = {}, .recipe = recipe.name, .source_hash = opened.model.hash, .hash = {}, .tool_version = {},
                        .tensors = {}, .file_bytes = 0, .bits_per_weight = 0, .plan = opened.model.plan, .weights = opened.model.weights};
     uint64_t bits = 0, values = 0;
@@ -294,7 +295,7 @@ Result<GenerateReply> LocalEngine::generate(const GenerateBlock& block, const st
     }
     return true;
   };
-  PHISCOPE_TRY(session.decode(block.max_new_tokens, sampler, take));
+  PHISCOPE_TRY(session.decode(std::clamp<int64_t>(context_ - session.length(), 0, block.max_new_tokens), sampler, take));
   reply.finite = all_finite(session.last_logits());
   return reply;
 }
@@ -384,7 +385,7 @@ Result<ScoreReply> LocalEngine::score(const Windows& windows, const std::filesys
 Result<ItemsReply> LocalEngine::items(const ItemsBlock& block, const Progress& progress) {
   PHISCOPE_TRY(need_tokenizer());
   filler_loaded_ = 0;
-  const TaskModel model{*opened_->session, *opened_->tokenizer, opened_->artifact.plan->hidden, opened_->artifact.plan->vocab};
+  const TaskModel model{*opened_->session, *opened_->tokenizer, opened_->artifact.plan->hidden, opened_->artifact.plan->vocab, context_};
   const std::string what = "task " + block.task.stem().string();
   ItemsReply reply;
   PHISCOPE_ASSIGN(reply.items, score_task(model, block, [&](double fraction) {

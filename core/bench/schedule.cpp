@@ -285,11 +285,11 @@ class Schedule {
     e[key + "stride"] = std::to_string(windows.stride);
     e[key + "chunks"] = std::to_string(reply.chunks);
     e[key + "scored_from"] = std::to_string(reply.scored_from);
-    e[key + "bos"] = reply.bos ? "yes" : "no";
+    e[key + "bos"] = reply.bos ? "true" : "false";
     e[key + "specials"] = "as text";
     run.samples.push_back({"scored_bytes" + suffix, 0, 0, static_cast<double>(reply.scored_bytes)});
     for (Series& series : reply.windows) {
-      series.metric = "fidelity" + suffix;
+      series.metric = "perplexity" + suffix;
       run.series.push_back(std::move(series));
     }
   }

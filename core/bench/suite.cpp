@@ -123,6 +123,7 @@ Status read_speed(Table& table, Suite& suite) {
   PHISCOPE_TRY(table.integer("prompt", shape.prompt, 0, kMaxTokens));
   PHISCOPE_TRY(table.integer("generate", shape.generate, 0, kMaxTokens));
   PHISCOPE_TRY(table.integer("depth", shape.depth, 0, kMaxTokens));
+  PHISCOPE_TRY(table.finish());
   if (shape.prompt == 0 && shape.generate == 0)
     return fail(ErrorCode::invalid_file, "{}: give 'prompt' or 'generate' a number of tokens", table.where());
   if (shape.prompt == 0 && shape.generate < 2)
@@ -165,6 +166,7 @@ Status read_task(Table& table, Suite& suite) {
   PHISCOPE_TRY(table.integer("items", part.items, 0, kMaxTokens));
   PHISCOPE_TRY(table.integer("max_new_tokens", part.max_new_tokens, 1, 4096));
   PHISCOPE_TRY(table.text("stop", part.stop));
+  PHISCOPE_TRY(table.finish());
   if (part.name.empty()) return fail(ErrorCode::invalid_file, "{}: key 'name' is missing", table.where());
   if (part.kind != "multiple_choice" && part.kind != "exact_match")
     return fail(ErrorCode::invalid_file, "{}: key 'kind' must be multiple_choice or exact_match", table.where());

@@ -111,7 +111,8 @@ Result<ItemScore> score_exact_match(const TaskModel& model, const TaskItem& item
     bytes += model.tokenizer.token_bytes(id);
     return !find_answer(bytes, block.stop).stopped;
   };
-  PHISCOPE_TRY(model.session.decode(block.max_new_tokens, greedy_sampler, on_token));
+  const int64_t room = std::clamp<int64_t>(model.context - model.session.length(), 0, block.max_new_tokens);
+  PHISCOPE_TRY(model.session.decode(room, greedy_sampler, on_token));
   const std::string_view text = find_answer(bytes, block.stop).text;
   result.text = sanitize_utf8(text);
   result.correct = result.correct_normalized = text == trim(item.answer_text);

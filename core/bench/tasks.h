@@ -36,6 +36,7 @@ struct TaskModel {
   Session& session;
   const Tokenizer& tokenizer;
   int64_t hidden = 0, vocab = 0;
+  int64_t context = 0;  // positions that the session holds
 };
 
 struct ItemScore {

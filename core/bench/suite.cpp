@@ -8,6 +8,7 @@
 
 #include "core/base/files.h"
 #include "core/base/hash.h"
+#include "core/base/json.h"
 #include "core/base/text.h"
 
 namespace phiscope::bench {
@@ -174,6 +175,30 @@ Status read_task(Table& table, Suite& suite) {
   return {};
 }
 
+/// Every task of a manifest: {"tasks": [{name, kind, file, max_new_tokens, stop}]}, files beside it.
+Status read_manifest(Table& table, Suite& suite) {
+  std::string manifest;
+  int64_t items = 0;
+  PHISCOPE_TRY(table.text("manifest", manifest));
+  PHISCOPE_TRY(table.integer("items", items, 0, kMaxTokens));
+  PHISCOPE_TRY(table.finish());
+  PHISCOPE_ASSIGN(const Json json, read_json_file(suite.datasets / manifest));
+  const auto tasks = json.find("tasks");
+  if (tasks == json.end() || !tasks->is_array()) return fail(ErrorCode::invalid_file, "{}: key 'tasks' must be a list", manifest);
+  for (const Json& row : *tasks) {
+    TaskPart part;
+    PHISCOPE_ASSIGN(part.name, json_string(row, "name", manifest));
+    PHISCOPE_ASSIGN(part.kind, json_string(row, "kind", manifest));
+    PHISCOPE_ASSIGN(const std::string file, json_string(row, "file", manifest));
+    PHISCOPE_ASSIGN(part.max_new_tokens, json_int_or(row, "max_new_tokens", part.max_new_tokens, manifest, 1, 4096));
+    part.file = (std::filesystem::path(manifest).parent_path() / file).string();
+    part.stop = json_string_or(row, "stop", "");
+    part.items = items;
+    suite.tasks.push_back(std::move(part));
+  }
+  return {};
+}
+
 Status read_suite(Table& table, Suite& suite) {
   int64_t version = 1;
   PHISCOPE_TRY(table.text("name", suite.name));
@@ -185,6 +210,7 @@ Status read_suite(Table& table, Suite& suite) {
   PHISCOPE_TRY(table.each("request", [&](Table& t) { return read_request(t, suite); }));
   PHISCOPE_TRY(table.each("fidelity", [&](Table& t) { return read_fidelity(t, suite); }));
   PHISCOPE_TRY(table.each("task", [&](Table& t) { return read_task(t, suite); }));
+  PHISCOPE_TRY(table.each("tasks", [&](Table& t) { return read_manifest(t, suite); }));
   PHISCOPE_TRY(table.each("output_check", [&](Table& t) { return read_check(t, suite); }));
   return table.finish();
 }

@@ -8,7 +8,8 @@
 /// Marks the loop itself; it is inlined into each version.
 #define PHISCOPE_LOOP static inline __attribute__((always_inline))
 
-#if defined(__x86_64__)
+// PHISCOPE_BASELINE_ONLY leaves the AVX2 version out, for tests that compare the two.
+#if defined(__x86_64__) && !defined(PHISCOPE_BASELINE_ONLY)
 #define PHISCOPE_MULTIVERSION_RETURNING(type, name, loop, parameters, arguments)                 \
   __attribute__((target("avx2"))) static type name##_avx2 parameters { return loop arguments; } \
   static type name##_baseline parameters { return loop arguments; }                             \

@@ -144,8 +144,8 @@ Rows Interpreter::forward(std::span<const int32_t> ids, bool use_long, KvCache& 
   return normalized(plan_.final_norm, chunk.residual);
 }
 
-Rows Interpreter::head(Rows hidden, const WeightView& matrix) const {
-  if (activation_ == ActivationMode::int8 && matrix.encoding.is_integer()) round_to_int8(hidden);
+Rows Interpreter::head(Rows hidden, const WeightView& matrix, ActivationMode activation) const {
+  if (activation == ActivationMode::int8 && matrix.encoding.is_integer()) round_to_int8(hidden);
   Rows logits(hidden.count, matrix.rows);
   multiply(matrix, bias(plan_.head_bias), hidden, logits, 0);
   const float scale = plan_.phases.back().scale;

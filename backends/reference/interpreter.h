@@ -30,8 +30,8 @@ class Interpreter {
   /// Appends ids at positions cache.length.. and returns the rows after the final norm.
   Rows forward(std::span<const int32_t> ids, bool use_long, KvCache& cache, const LayerCallback& on_layer = {}) const;
 
-  /// logits [rows, vocab] of final-norm rows with a head matrix (the plan's own or another model's).
-  Rows head(Rows hidden, const WeightView& matrix) const;
+  /// logits [rows, vocab] of final-norm rows with a head matrix (the plan's own or another model's) and activations of that head.
+  Rows head(Rows hidden, const WeightView& matrix, ActivationMode activation) const;
 
   const WeightView& weight(int tensor) const { return weights_[static_cast<size_t>(tensor)]; }
 

@@ -89,7 +89,8 @@ class ReferenceSession : public Session {
     if (head == Head::reference && !parts_.other_head) return fail(ErrorCode::invalid_argument, "the session was opened without the reference's weights");
     Rows in(rows, plan_.hidden);
     std::copy(hidden.begin(), hidden.end(), in.values.begin());
-    const Rows out = interpreter_.head(std::move(in), head == Head::own ? interpreter_.weight(plan_.head) : parts_.other_head->view);
+    const Rows out = head == Head::own ? interpreter_.head(std::move(in), interpreter_.weight(plan_.head), parts_.options.activation)
+                                       : interpreter_.head(std::move(in), parts_.other_head->view, ActivationMode::wide);
     std::copy(out.values.begin(), out.values.end(), logits_out.begin());
     return {};
   }

@@ -1,8 +1,8 @@
 #pragma once
 // Definition of 8-bit activations (ActivationMode::int8). Backends may fuse and vectorize it, the integers and scales must be these.
 //
-// It applies to the input of every matrix with an integer encoding (experts and head included); a matrix with a floating encoding multiplies
-// wide activations. Groups of 128 start at column 0 of each row; the last one may be shorter. x ~ scale * q.
+// It applies to the input of every matrix with an integer encoding (experts and the own head included); a matrix with a floating encoding and
+// the reference's head multiply wide activations. Groups of 128 start at column 0 of each row; the last one may be shorter. x ~ scale * q.
 
 #include <cmath>
 #include <cstdint>

@@ -89,7 +89,8 @@ class Session {
   /// Generates up to `count` tokens: picks from last_logits(), reports the id, appends it. The last id is appended too.
   virtual Status decode(int64_t count, const Sampler& sampler, const TokenCallback& on_token) = 0;
 
-  /// logits_out [rows, vocab] from final-norm hidden states [rows, hidden], with the own head or the reference's (OpenOptions).
+  /// logits_out [rows, vocab] from final-norm hidden states [rows, hidden], with the own head or the reference's (OpenOptions). The
+  /// reference's head multiplies wide activations, whatever this session does to its own.
   virtual Status logits(std::span<const float> hidden, Head head, std::span<float> logits_out) = 0;
 
   /// Hidden states after the embedding and after every layer for a fresh window, [layers + 1, ids, hidden]; for checks. Default: unsupported.

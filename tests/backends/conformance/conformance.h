@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <memory>
+#include <ostream>
 #include <string>
 #include <vector>
 
@@ -23,6 +24,8 @@ struct Case {
 };
 std::vector<Case> all_cases(std::span<const char* const> models, std::span<const char* const> recipes);
 std::string case_name(const Case& one);
+/// What GoogleTest prints for a case.
+inline void PrintTo(const Case& one, std::ostream* out) { *out << case_name(one); }
 
 /// The model's weights in the encodings that a recipe asks for, in memory.
 std::shared_ptr<const WeightSource> encode(const Model& model, const Recipe& recipe);

@@ -196,8 +196,9 @@ void difference_metrics(const Positions& p, const std::string& suffix, Metrics& 
   for (size_t i = 0; i < difference.size() && i < p.nll.size(); ++i) difference[i] = p.nll[i] - p.nll_reference[i];
   for (size_t i = 0; i < squares.size(); ++i) squares[i] = p.delta_p[i] * p.delta_p[i];
   metrics.with_error("ln_ppl_ratio" + suffix, stats::mean(difference), stats::standard_error(difference), n);
-  const double share = stats::mean(p.same_top1);
-  metrics.with_error("same_top1" + suffix, share, stats::proportion_standard_error(share, n), n);
+  const auto same = static_cast<int64_t>(std::count(p.same_top1.begin(), p.same_top1.end(), 1.0));
+  const stats::Interval agreement = stats::wilson_interval(same, n);
+  metrics.interval("same_top1" + suffix, static_cast<double>(same) / static_cast<double>(n), agreement.low, agreement.high, n);
   metrics.with_error("top5_overlap" + suffix, stats::mean(p.top5), stats::standard_error(p.top5), n);
   metrics.with_error("dp_mean" + suffix, 100 * stats::mean(p.delta_p), 100 * stats::standard_error(p.delta_p), n);
   const double rms = std::sqrt(stats::mean(squares));
@@ -227,17 +228,27 @@ void fidelity_metrics(const Run& run, Metrics& metrics) {
   }
 }
 
+constexpr std::string_view kNormalized = "correct_normalized";
+
+/// False for exact match, where nothing is chosen.
+bool has_choices(const Series& series) {
+  const std::vector<double>* choice = column(series, "choice");
+  return choice != nullptr && std::any_of(choice->begin(), choice->end(), [](double c) { return c >= 0; });
+}
+
 void task_metrics(const Run& run, Metrics& metrics) {
   for (const Series& series : run.series) {
     if (series.kind != "task_items") continue;
     const std::string name = series.metric.substr(series.metric.find(':') + 1);
-    static const std::pair<const char*, const char*> kScores[] = {{"task_accuracy:", "correct"}, {"task_accuracy_norm:", "correct_normalized"}};
+    static const std::pair<const char*, std::string_view> kScores[] = {{"task_accuracy:", "correct"}, {"task_accuracy_norm:", kNormalized}};
     for (const auto& [prefix, column_name] : kScores) {
       const std::vector<double>* correct = column(series, column_name);
       if (correct == nullptr || correct->empty()) continue;
+      if (column_name == kNormalized && !has_choices(series)) continue;
       const auto n = static_cast<int64_t>(correct->size());
-      const double share = stats::mean(*correct);
-      metrics.with_error(prefix + name, share, stats::proportion_standard_error(share, n), n);
+      const auto right = static_cast<int64_t>(std::count(correct->begin(), correct->end(), 1.0));
+      const stats::Interval interval = stats::wilson_interval(right, n);
+      metrics.interval(prefix + name, static_cast<double>(right) / static_cast<double>(n), interval.low, interval.high, n);
     }
   }
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <mutex>
 
 #include "core/backend/score.h"
 #include "core/base/platform/platform.h"
@@ -35,11 +36,55 @@ std::vector<WeightEncoding> encodings_of(const Plan& plan, const WeightSource& w
   return encodings;
 }
 
+/// Pages that hashing and checking files left in memory: they belong to no run.
+void drop_pages(const OpenedModel& opened) {
+  if (opened.model.files)
+    for (const auto& file : opened.model.files->files()) file->drop(0, file->bytes().size());
+  for (size_t i = 0; i < opened.artifact.plan->tensors.size(); ++i) opened.artifact.weights->release(static_cast<int>(i));
+}
+
 Result<Recipe> recipe_of(const std::string& text) {
   PHISCOPE_ASSIGN(std::vector<Recipe> recipes, parse_recipes(text));
   if (recipes.size() != 1) return fail(ErrorCode::invalid_argument, "'{}' names {} recipes; one run takes one", text, recipes.size());
   return std::move(recipes[0]);
 }
+
+/// The fp32 artifact, opened when its head is first needed: a run that is timed does not hold it, nor does its peak memory show it.
+class LazyReference : public WeightSource {
+ public:
+  LazyReference(const Model& model, std::filesystem::path cache_folder, int threads)
+      : model_(model), cache_folder_(std::move(cache_folder)), threads_(threads) {}
+
+  Result<Weight> tensor(int index) const override {
+    PHISCOPE_ASSIGN(const auto weights, open());
+    return weights->tensor(index);
+  }
+  WeightEncoding encoding(int index) const override {
+    const auto weights = open();
+    return weights ? (*weights)->encoding(index) : WeightEncoding{};
+  }
+  std::string hash() const override {
+    const auto weights = open();
+    return weights ? (*weights)->hash() : std::string{};
+  }
+
+ private:
+  Result<std::shared_ptr<const WeightSource>> open() const {
+    const std::scoped_lock lock(mutex_);
+    if (!weights_) {
+      PHISCOPE_ASSIGN(const Recipe fp32, parse_recipe("fp32"));
+      PHISCOPE_ASSIGN(const Artifact artifact, cached_artifact(model_, fp32, cache_folder_, {.threads = threads_, .on_progress = {}}));
+      weights_ = artifact.weights;
+    }
+    return weights_;
+  }
+
+  const Model& model_;
+  std::filesystem::path cache_folder_;
+  int threads_;
+  mutable std::mutex mutex_;
+  mutable std::shared_ptr<const WeightSource> weights_;
+};
 
 }  // namespace
 
@@ -64,7 +109,7 @@ Result<OpenReply> LocalEngine::open(const OpenBlock& block, const Progress& prog
   opened_ = std::make_unique<OpenedModel>();
   OpenReply reply;
   auto status = open_weights(block, progress, reply);
-  if (status) status = open_reference(block, progress, reply);
+  if (status) open_reference(block, reply);
   if (status) status = open_session(block, progress, reply);
   if (!status) {
     opened_.reset();
@@ -136,28 +181,17 @@ Status LocalEngine::open_weights(const OpenBlock& block, const Progress& progres
   return {};
 }
 
-Status LocalEngine::open_reference(const OpenBlock& block, const Progress& progress, OpenReply& reply) {
+void LocalEngine::open_reference(const OpenBlock& block, OpenReply& reply) {
   OpenedModel& opened = *opened_;
-  if (!block.with_reference_head) return {};
+  if (!block.with_reference_head) return;
   if (reply.synthetic) {
     reply.reference_head_reason = "random weights say nothing about quality";
-    return {};
-  }
-  if (!opened.model.files) {
+  } else if (!opened.model.files) {
     reply.reference_head_reason = "the artifact's source model was not given, so there is no reference";
-    return {};
+  } else {
+    opened.reference_weights = std::make_shared<LazyReference>(opened.model, cache_folder_, block.threads);
+    reply.reference_head = true;
   }
-  PHISCOPE_ASSIGN(const Recipe fp32, parse_recipe("fp32"));
-  ConvertOptions options;
-  options.threads = block.threads;
-  options.on_progress = [&](double fraction, std::string_view tensor) {
-    report(progress, fraction, fmt::format("widening {} for the reference", tensor));
-    return !cancel_.cancelled();
-  };
-  PHISCOPE_ASSIGN(const Artifact reference, cached_artifact(opened.model, fp32, cache_folder_, options));
-  opened.reference_weights = reference.weights;
-  reply.reference_head = true;
-  return {};
 }
 
 Status LocalEngine::open_session(const OpenBlock& block, const Progress& progress, OpenReply& reply) {
@@ -190,6 +224,8 @@ Status LocalEngine::open_session(const OpenBlock& block, const Progress& progres
                 "{} in {} needs {} (weights {}, KV cache {} for {} tokens, workspace {}), {} are free; use fewer bits or a shorter context",
                 opened.model.name, reply.recipe, format_bytes(memory.total()), format_bytes(memory.weights), format_bytes(memory.kv),
                 options.context, format_bytes(memory.workspace), format_bytes(available));
+  drop_pages(opened);
+  (void)platform::reset_peak_resident();  // the peak of this run begins here, not in quantizing
   const int64_t begin = clock_.now_ns();
   PHISCOPE_ASSIGN(opened.session, opened.backend->open(opened.artifact.plan, opened.artifact.weights, options));
   reply.load_s = seconds_between(begin, clock_.now_ns());

@@ -52,7 +52,7 @@ class LocalEngine : public Engine {
 
  private:
   Status open_weights(const OpenBlock& block, const Progress& progress, OpenReply& reply);
-  Status open_reference(const OpenBlock& block, const Progress& progress, OpenReply& reply);
+  void open_reference(const OpenBlock& block, OpenReply& reply);
   Status open_session(const OpenBlock& block, const Progress& progress, OpenReply& reply);
   Status load_filler(int64_t depth);
   Result<std::vector<int32_t>> prompt_of(const GenerateBlock& block);

@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "core/base/clock.h"
+#include "core/base/platform/platform.h"
 #include "core/base/text.h"
 #include "core/bench/catalogue.h"
 #include "core/bench/environment.h"
@@ -33,18 +34,34 @@ bool ends_run(const Error& error) {
   }
 }
 
+/// Adds the time until its end to a sum.
+class Stopwatch {
+ public:
+  explicit Stopwatch(int64_t& sum_ns) : sum_ns_(sum_ns), begin_ns_(monotonic_ns()) {}
+  ~Stopwatch() { sum_ns_ += monotonic_ns() - begin_ns_; }
+  Stopwatch(const Stopwatch&) = delete;
+  Stopwatch& operator=(const Stopwatch&) = delete;
+
+ private:
+  int64_t& sum_ns_;
+  int64_t begin_ns_;
+};
+
 class Schedule {
  public:
   Schedule(std::span<Candidate> candidates, const Suite& suite, const Hooks& hooks)
-      : candidates_(candidates), suite_(suite), hooks_(hooks), progress_(candidates.size(), 0), begin_ns_(candidates.size(), 0) {}
+      : candidates_(candidates), suite_(suite), hooks_(hooks), progress_(candidates.size(), 0), spent_ns_(candidates.size(), 0) {}
 
   void run() {
     for (size_t i = 0; i < candidates_.size(); ++i) open(i);
     speed();
     for (size_t i = 0; i < candidates_.size(); ++i) {
-      if (is_ready(i)) fidelity(i);
-      if (is_ready(i)) tasks(i);
-      if (is_ready(i)) output_check(i);
+      {
+        const Stopwatch stopwatch(spent_ns_[i]);
+        if (is_ready(i)) fidelity(i);
+        if (is_ready(i)) tasks(i);
+        if (is_ready(i)) output_check(i);
+      }
       finish(i);
     }
   }
@@ -90,10 +107,11 @@ class Schedule {
 
   void open(size_t i) {
     Candidate& c = candidates_[i];
-    begin_ns_[i] = monotonic_ns();
+    const Stopwatch stopwatch(spent_ns_[i]);
     if (hooks_.is_cancelled && hooks_.is_cancelled()) return stop(i, Error{ErrorCode::cancelled, "the user asked to stop"}, true);
     for (auto& [key, value] : probe_environment()) c.run.environment.emplace(key, value);
     add_load(c.run.environment, "begin");
+    warn_of_load(c.run);
     tell(i, 0, "opening");
     c.is_live = true;
     checkpoint(i, "baseline");
@@ -104,6 +122,14 @@ class Schedule {
     describe(c);
     record_size(i);
     checkpoint(i, "loaded");
+  }
+
+  static void warn_of_load(Run& run) {
+    const double load = platform::system_load().load_average_1min;
+    const int cores = platform::cpu_info().usable_cores;
+    if (load <= cores) return;
+    run.warnings.push_back({"disturbed", fmt::format("the load average was {:.1f} on {} cores when the run began", load, cores),
+                            "close other programs and run again"});
   }
 
   static void describe(Candidate& c) {
@@ -186,6 +212,7 @@ class Schedule {
   /// One repetition of one candidate; nothing when it failed (then it is out of this shape).
   std::optional<StepOutcome> repeat(size_t i, const SpeedStep& step, uint64_t seed) {
     if (!is_ready(i)) return std::nullopt;
+    const Stopwatch stopwatch(spent_ns_[i]);
     auto outcome = step.run(*candidates_[i].engine, seed);
     if (outcome) return std::move(*outcome);
     skip(i, step.metrics, outcome.error());
@@ -356,7 +383,7 @@ class Schedule {
       (void)c.engine->close();  // the run has its reason already
     }
     add_load(c.run.environment, "end");
-    if (begin_ns_[i] > 0) c.run.seconds = static_cast<double>(monotonic_ns() - begin_ns_[i]) * 1e-9;
+    c.run.seconds = static_cast<double>(spent_ns_[i]) * 1e-9;
     compute_metrics(c.run);
     c.is_live = false;
     tell(i, 1, "done");
@@ -367,7 +394,7 @@ class Schedule {
   const Suite& suite_;
   const Hooks& hooks_;
   std::vector<double> progress_;
-  std::vector<int64_t> begin_ns_;
+  std::vector<int64_t> spent_ns_;  // on this candidate: several take turns
   std::map<size_t, uint64_t> peak_;
   std::map<size_t, MemoryReply> last_memory_;
 };

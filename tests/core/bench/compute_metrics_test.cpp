@@ -113,14 +113,27 @@ TEST(ComputeMetrics, GapsAtDepthDoNotMixWithThoseAtTheStart) {
   EXPECT_NEAR(value_of(run, "itl_p50_ms"), 1.0, 1e-12);
 }
 
-TEST(ComputeMetrics, TaskAccuracyHasItsStandardError) {
+TEST(ComputeMetrics, TaskAccuracyStaysInsideItsWilsonInterval) {
   phiscope::Run run;
   run.series = {test::task_items({true, true, true, false}, {true, false, false, false})};
   run.series[0].metric = "task_accuracy:sums";
   compute_metrics(run);
   EXPECT_NEAR(value_of(run, "task_accuracy:sums"), 0.75, 1e-12);
   EXPECT_NEAR(value_of(run, "task_accuracy_norm:sums"), 0.25, 1e-12);
-  EXPECT_NEAR(*run.find_metric("task_accuracy:sums")->high, 0.75 + 1.959963984540054 * std::sqrt(0.75 * 0.25 / 3), 1e-12);
+  // Wilson: centre (p + z^2/2n) / (1 + z^2/n), half width z sqrt(p(1-p)/n + z^2/4n^2) / (1 + z^2/n)
+  const double z2 = 1.959963984540054 * 1.959963984540054;
+  EXPECT_NEAR(*run.find_metric("task_accuracy:sums")->high,
+              (0.75 + z2 / 8 + std::sqrt(z2) * std::sqrt(0.75 * 0.25 / 4 + z2 / 64)) / (1 + z2 / 4), 1e-9);
+}
+
+TEST(ComputeMetrics, ExactMatchHasNoLengthNormalisedAccuracy) {
+  phiscope::Run run;
+  run.series = {test::task_items({true, false}, {true, false})};
+  run.series[0].metric = "task_accuracy:sums";
+  run.series[0].rows[3] = {-1, -1};
+  compute_metrics(run);
+  EXPECT_NE(run.find_metric("task_accuracy:sums"), nullptr);
+  EXPECT_EQ(run.find_metric("task_accuracy_norm:sums"), nullptr);
 }
 
 TEST(ComputeMetrics, BandwidthNeedsAMeasuredLimit) {

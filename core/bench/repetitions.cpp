@@ -6,8 +6,15 @@
 
 namespace phiscope::bench {
 
-void WarmUp::add(double value) {
+namespace {
+
+constexpr double kPatience = 5;  // times the time cap, before the minimum of repetitions is given up
+
+}  // namespace
+
+void WarmUp::add(double value, double seconds) {
   ++count_;
+  seconds_ += seconds;
   stable_ = count_ > 1 && std::abs(value - last_) <= 0.02 * std::abs(last_);
   last_ = value;
 }
@@ -30,7 +37,7 @@ double Repetitions::relative_sd() const {
 bool Repetitions::is_stable() const { return count() >= limits_.min && count() >= 2 && relative_sd() < limits_.relative_sd; }
 
 bool Repetitions::done() const {
-  if (count() < limits_.min) return false;
+  if (count() < limits_.min) return count() >= 2 && seconds_ >= kPatience * limits_.max_seconds;
   return is_stable() || count() >= limits_.max || seconds_ >= limits_.max_seconds;
 }
 

@@ -7,21 +7,22 @@
 
 namespace phiscope::bench {
 
-/// Warm until two consecutive values are within 2 %, at most `cap` times.
+/// Warm until two consecutive values are within 2 %, at most `cap` times and about `max_seconds` long.
 class WarmUp {
  public:
-  explicit WarmUp(int64_t cap) : cap_(cap) {}
-  bool done() const { return count_ >= cap_ || stable_; }
-  void add(double value);
+  explicit WarmUp(int64_t cap, double max_seconds = 1e9) : cap_(cap), max_seconds_(max_seconds) {}
+  bool done() const { return count_ >= cap_ || stable_ || seconds_ >= max_seconds_; }
+  void add(double value, double seconds = 0);
   int64_t count() const { return count_; }
 
  private:
   int64_t cap_ = 0, count_ = 0;
-  double last_ = 0;
+  double max_seconds_ = 0, seconds_ = 0, last_ = 0;
   bool stable_ = false;
 };
 
-/// Repeats until the relative standard deviation falls below the bound (after the minimum), or the count or time cap.
+/// Repeats until the relative standard deviation falls below the bound (after the minimum), or the count or time cap. The minimum holds up to five
+/// times the time cap; then two repetitions are enough: a large model on a slow machine must come to an end.
 class Repetitions {
  public:
   struct Limits {

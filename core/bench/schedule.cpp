@@ -225,12 +225,12 @@ class Schedule {
       if (!is_ready(i) || !fits(i, step)) continue;
       tell(i, fraction, step.what);
       // Seeds below 2^32 are warm-ups: no measured repetition sees their ids.
-      WarmUp warm(suite_.max_warmups);
+      WarmUp warm(suite_.max_warmups, suite_.max_seconds_per_shape);
       bool works = true;
       while (works && !warm.done()) {
         const auto outcome = repeat(i, step, static_cast<uint64_t>(warm.count()) + 1);
         works = outcome.has_value();
-        if (works) warm.add(outcome->primary);
+        if (works) warm.add(outcome->primary, outcome->seconds);
       }
       if (works) members.push_back(i);
     }

@@ -24,6 +24,23 @@ TEST(WarmUp, EndsAtItsCapWhenNeverStable) {
   EXPECT_TRUE(warm.done());
 }
 
+TEST(WarmUp, OfASlowModelEndsAtItsTime) {
+  WarmUp warm(5, 3);
+  warm.add(1, 2);
+  EXPECT_FALSE(warm.done());
+  warm.add(2, 2);
+  EXPECT_TRUE(warm.done());
+}
+
+TEST(Repetitions, OfASlowModelGiveUpTheMinimumAfterFiveTimeCaps) {
+  Repetitions repetitions({.min = 10, .max = 20, .max_seconds = 1, .relative_sd = 0.01});
+  repetitions.add(100, 60);
+  EXPECT_FALSE(repetitions.done());  // one value has no spread
+  repetitions.add(110, 60);
+  EXPECT_TRUE(repetitions.done());
+  EXPECT_EQ(repetitions.reason(), "time cap 1 s: relative SD 6.73 % after 2");
+}
+
 TEST(Repetitions, StopWhenStableAfterTheMinimum) {
   Repetitions repetitions({.min = 3, .max = 10, .max_seconds = 100, .relative_sd = 0.01});
   repetitions.add(100, 1);
@@ -47,9 +64,9 @@ TEST(Repetitions, StopAtTheCountCapAndSayHowNoisyTheyWere) {
 
 TEST(Repetitions, StopAtTheTimeCapButNeverBeforeTheMinimum) {
   Repetitions repetitions({.min = 2, .max = 10, .max_seconds = 3, .relative_sd = 0.01});
-  repetitions.add(90, 5);
+  repetitions.add(90, 3);
   EXPECT_FALSE(repetitions.done());
-  repetitions.add(110, 5);
+  repetitions.add(110, 3);
   EXPECT_TRUE(repetitions.done());
   EXPECT_EQ(repetitions.reason(), "time cap 3 s: relative SD 14.14 % after 2");
 }

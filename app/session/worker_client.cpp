@@ -125,9 +125,11 @@ Result<std::unique_ptr<WorkerClient>> WorkerClient::start(WorkerOptions options)
   PHISCOPE_ASSIGN(const Json hello, state.receive("hello", state.options.hello_timeout_s, nullptr));
   const std::string version = json_string_or(hello, "app_version", "unknown");
   const int64_t protocol = hello.contains("protocol") && hello["protocol"].is_number_integer() ? hello["protocol"].get<int64_t>() : 0;
-  if (json_string_or(hello, "type", "") != "hello" || protocol != kProtocol)
+  if (json_string_or(hello, "type", "") != "hello" || protocol != kProtocol) {
+    state.child->kill();
     return fail(ErrorCode::unsupported, "{} is version {} with protocol {}, phiscope {} speaks protocol {}; build both from the same source",
                 program.string(), version, protocol, kVersion, kProtocol);
+  }
   return client;
 }
 

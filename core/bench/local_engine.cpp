@@ -142,7 +142,6 @@ Status LocalEngine::open_weights(const OpenBlock& block, const Progress& progres
     }
     opened.artifact.bits_per_weight = values == 0 ? 0 : static_cast<double>(bits) / static_cast<double>(values);
     reply.synthetic = true;
-    reply.artifact_made = true;
   } else if (is_artifact_folder) {
     if (recipe.base != "source")
       return fail(ErrorCode::invalid_argument, "{} is quantized already; use --recipe source, or name the model that it was made from",

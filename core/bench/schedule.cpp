@@ -166,7 +166,7 @@ class Schedule {
     sample(i, "load_s", o.load_s);
     const std::optional<double> quantize_s = o.artifact_made ? std::optional(o.quantize_s) : candidates_[i].quantize_s;
     if (quantize_s) sample(i, "quantize_s", *quantize_s);
-    else candidates_[i].run.environment["skip.quantize_s"] = "the artifact came from the cache";
+    else candidates_[i].run.environment["skip.quantize_s"] = o.synthetic ? "random weights are made while loading" : "the artifact came from the cache";
     if (o.memory.bytes_per_decode_token > 0) sample(i, "decode_bytes", static_cast<double>(o.memory.bytes_per_decode_token));
   }
 
@@ -286,7 +286,8 @@ class Schedule {
       const FidelityPart& part_of_suite = suite_.fidelity[p];
       const std::string suffix = part_of_suite.name.empty() ? "" : ":" + part_of_suite.name;
       if (is_synthetic(c)) {
-        c.run.environment["skip.perplexity" + suffix] = "random weights say nothing about quality";
+        for (const char* metric : {"perplexity", "kld_mean", "same_top1"})
+          c.run.environment[fmt::format("skip.{}{}", metric, suffix)] = "random weights say nothing about quality";
         continue;
       }
       const std::filesystem::path reference = p < c.reference_hidden.size() ? c.reference_hidden[p] : std::filesystem::path{};

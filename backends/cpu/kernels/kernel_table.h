@@ -119,7 +119,7 @@ struct KernelTable {
 };
 
 /// Widths that every table's scratch must have.
-inline constexpr int kPanelColumns = 256;  // K columns of one dequantized panel: 256 * 16 floats = 16 KiB, half of a 32 KiB L1
+inline constexpr int kPanelColumns = 128;  // K columns of one dequantized panel: 128 * 32 floats = 16 KiB, half of a 32 KiB L1
 inline constexpr int64_t kGemmScratchFloats = int64_t{kPanelColumns} * kBlockRows;
 /// Query rows (tokens * heads) of one attention call at most.
 inline constexpr int64_t kAttentionRows = 48;

@@ -70,24 +70,60 @@ double mean_of(std::span<const ChunkSum> chunks, std::span<const uint32_t> drawn
   return sum / count;
 }
 
-// Type 7, with two selections instead of a sort.
-double quantile_in_place(std::vector<double>& values, double p) {
-  const double position = p * static_cast<double>(values.size() - 1);
-  const auto below = static_cast<size_t>(position);
-  const auto at = values.begin() + static_cast<std::ptrdiff_t>(below);
-  std::nth_element(values.begin(), at, values.end());
-  const double fraction = position - static_cast<double>(below);
-  if (fraction == 0 || below + 1 >= values.size()) return *at;
-  const double above = *std::min_element(at + 1, values.end());
-  return *at == above ? above : *at + fraction * (above - *at);
-}
+/// All values of all chunks in order, each with its chunk: a resample only counts how often each chunk was drawn, so its quantile is a walk from
+/// the nearer end (p99 visits 1 % of the values) and nothing is sorted again.
+class SortedChunks {
+ public:
+  explicit SortedChunks(std::span<const std::vector<double>> chunks) : sizes_(chunks.size()), times_(chunks.size()) {
+    for (size_t chunk = 0; chunk < chunks.size(); ++chunk) {
+      sizes_[chunk] = chunks[chunk].size();
+      for (double value : chunks[chunk]) entries_.push_back({value, static_cast<uint32_t>(chunk)});
+    }
+    std::sort(entries_.begin(), entries_.end(), [](const Entry& a, const Entry& b) { return a.value < b.value; });
+  }
 
-double quantile_of(std::span<const std::vector<double>> chunks, std::span<const uint32_t> drawn, double p,
-                   std::vector<double>& scratch) {
-  scratch.clear();
-  for (uint32_t index : drawn) scratch.insert(scratch.end(), chunks[index].begin(), chunks[index].end());
-  return scratch.empty() ? std::nan("") : quantile_in_place(scratch, p);
-}
+  /// Type 7 over the chunks drawn; NaN when they hold nothing.
+  double quantile(std::span<const uint32_t> drawn, double p) {
+    std::fill(times_.begin(), times_.end(), 0);
+    size_t total = 0;
+    for (uint32_t chunk : drawn) {
+      ++times_[chunk];
+      total += sizes_[chunk];
+    }
+    if (total == 0) return std::nan("");
+    const double position = p * static_cast<double>(total - 1);
+    const auto below = static_cast<size_t>(position);
+    const double fraction = position - static_cast<double>(below);
+    const double low = order_statistic(below, total);
+    if (fraction == 0 || below + 1 >= total) return low;
+    const double high = order_statistic(below + 1, total);
+    return low == high ? low : low + fraction * (high - low);
+  }
+
+ private:
+  struct Entry {
+    double value;
+    uint32_t chunk;
+  };
+
+  // The value with `rank` others before it (from 0), of `total` drawn ones.
+  double order_statistic(size_t rank, size_t total) const {
+    size_t seen = 0;
+    if (rank < total / 2) {
+      for (const Entry& entry : entries_)
+        if ((seen += times_[entry.chunk]) > rank) return entry.value;
+    } else {
+      const size_t from_end = total - 1 - rank;
+      for (auto entry = entries_.rbegin(); entry != entries_.rend(); ++entry)
+        if ((seen += times_[entry->chunk]) > from_end) return entry->value;
+    }
+    return std::nan("");
+  }
+
+  std::vector<Entry> entries_;
+  std::vector<size_t> sizes_;
+  std::vector<size_t> times_;  // how often each chunk was drawn
+};
 
 }  // namespace
 
@@ -149,24 +185,19 @@ Interval paired_chunk_ratio(std::span<const ChunkSum> reference, std::span<const
 Interval paired_chunk_quantile_difference(std::span<const std::vector<double>> reference,
                                           std::span<const std::vector<double>> candidate, double p,
                                           const BootstrapOptions& options) {
-  std::vector<double> scratch;
+  SortedChunks below(reference);
+  SortedChunks above(candidate);
   return bootstrap(
-      reference.size(),
-      [&](std::span<const uint32_t> drawn) {
-        const double below = quantile_of(reference, drawn, p, scratch);
-        return quantile_of(candidate, drawn, p, scratch) - below;
-      },
-      options);
+      reference.size(), [&](std::span<const uint32_t> drawn) { return above.quantile(drawn, p) - below.quantile(drawn, p); }, options);
 }
 
 Interval chunk_quantile_ratio(std::span<const std::vector<double>> reference, std::span<const std::vector<double>> candidate,
                               double p, bool paired, const BootstrapOptions& options) {
-  std::vector<double> scratch;
-  return bootstrap_two(reference.size(), candidate.size(), paired, options,
-                       [&](std::span<const uint32_t> a, std::span<const uint32_t> b) {
-                         const double below = quantile_of(reference, a, p, scratch);
-                         return quantile_of(candidate, b, p, scratch) / below;
-                       });
+  SortedChunks below(reference);
+  SortedChunks above(candidate);
+  return bootstrap_two(
+      reference.size(), candidate.size(), paired, options,
+      [&](std::span<const uint32_t> a, std::span<const uint32_t> b) { return above.quantile(b, p) / below.quantile(a, p); });
 }
 
 }  // namespace phiscope::stats

@@ -43,7 +43,7 @@ Interval paired_chunk_difference(std::span<const ChunkSum> reference, std::span<
 /// candidate mean / reference mean. The reference's mean must not be 0.
 Interval paired_chunk_ratio(std::span<const ChunkSum> reference, std::span<const ChunkSum> candidate,
                             const BootstrapOptions& options = {});
-/// Difference of the p-quantiles over all positions. Costs resamples x positions, so fewer resamples are usual.
+/// Difference of the p-quantiles over all positions. Costs resamples x positions x min(p, 1 - p), so fewer resamples are usual.
 Interval paired_chunk_quantile_difference(std::span<const std::vector<double>> reference,
                                           std::span<const std::vector<double>> candidate, double p,
                                           const BootstrapOptions& options = {.resamples = 1000});

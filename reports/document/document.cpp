@@ -20,16 +20,17 @@ std::string setting(const Run& reference, size_t runs) {
 // The rules that the verdicts follow, for a reader who has nothing but the report.
 std::vector<Block> method() {
   return {Heading{2, "How the verdicts are made"},
-          List{{"better or worse: the 95 % interval excludes no change, and the change is larger than the smallest effect that matters.",
-                "same: the whole interval lies within that smallest effect. unclear: anything else, with what would settle it.",
-                "not comparable: the two sides differ in model, data, convention, device or metric version; the field is named.",
-                "Speed: median of the ratios of repetitions that took turns, bootstrap over the pairs; runs made at different times are resampled "
-                "on their own and marked \"unpaired in time\".",
-                "Fidelity: the same tokens on both sides, bootstrap over windows. Where the reference is compared with itself its divergence is 0; "
-                "a divergence below the measured floor, or below 0.0001 nat where none was measured, counts as the same.",
-                "Tasks: McNemar's test on the items whose answers changed, Holm-adjusted over the candidates. The intervals of speed and fidelity "
-                "are 95 % each, without adjustment for the number of candidates.",
-                "Sizes and memory are compared exactly."}}};
+          List{{{"better, worse", "the 95 % interval excludes no change, and the change is larger than the smallest effect that matters."},
+                {"same", "the whole interval lies within that smallest effect."},
+                {"unclear", "anything else, with what would settle it."},
+                {"not comparable", "the two sides differ in model, data, convention, device or metric version; the field is named."},
+                {"Speed", "median of the ratios of repetitions that took turns, bootstrap over the pairs; runs made at different times are resampled "
+                          "on their own and marked \"unpaired in time\"."},
+                {"Fidelity", "the same tokens on both sides, bootstrap over windows. Where the reference is compared with itself its divergence is "
+                             "0; a divergence below the measured floor, or below 0.0001 nat where none was measured, counts as the same."},
+                {"Tasks", "McNemar's test on the items whose answers changed, Holm-adjusted over the candidates. The intervals of speed and "
+                          "fidelity are 95 % each, without adjustment for the number of candidates."},
+                {"Sizes and memory", "compared exactly."}}}};
 }
 
 void append(std::vector<Block>& blocks, std::vector<Block> more) {
@@ -46,7 +47,7 @@ Document build_document(const Comparison& comparison) {
   document.blocks.push_back(build_precision_table(comparison));
   if (runs.size() > 1) {
     document.blocks.push_back(Heading{2, "What changed"});
-    document.blocks.push_back(List{verdict_sentences(runs)});
+    document.blocks.push_back(build_verdicts(runs));
   }
   document.blocks.push_back(Heading{2, "Charts"});
   for (Chart& chart : build_charts(runs)) document.blocks.push_back(std::move(chart));

@@ -50,7 +50,11 @@ struct Heading {
   std::string text{};
 };
 struct List {
-  std::vector<std::string> items{};
+  struct Item {
+    std::string key{};                  // what the sentence is about; may be empty
+    std::string text{};
+  };
+  std::vector<Item> items{};
 };
 /// Something to type.
 struct Code {

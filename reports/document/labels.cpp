@@ -15,6 +15,7 @@ namespace {
 
 std::string bytes_text(double value) { return value >= 0 ? format_bytes(static_cast<uint64_t>(std::llround(value))) : format_number(value); }
 std::string share_text(double value) { return fmt::format("{} %", format_number(100 * value, 4)); }
+std::string divergence_text(double value) { return format_number(value, 3); }
 std::string plain_text(double value) { return format_number(value, 4); }
 
 // Three decimals near 1, where the third decides; else three significant digits.
@@ -29,7 +30,7 @@ struct UnitFormat {
   std::string (*text)(double value);
 };
 // To show a unit in its own way: a row.
-constexpr std::array kUnitFormats{UnitFormat{"bytes", bytes_text}, UnitFormat{"share", share_text}};
+constexpr std::array kUnitFormats{UnitFormat{"bytes", bytes_text}, UnitFormat{"share", share_text}, UnitFormat{"nat", divergence_text}};
 
 template <class Value>
 bool all_equal(const std::vector<Labelled>& runs, Value Run::*field) {

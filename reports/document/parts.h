@@ -38,7 +38,7 @@ std::string verdict_note(const MetricComparison& metric);
 /// Value, interval and text of a metric; "-" with the reason where there is none.
 Cell metric_cell(const Run& run, std::string_view metric_id);
 
-std::vector<std::string> verdict_sentences(const std::vector<Labelled>& runs);
+List build_verdicts(const std::vector<Labelled>& runs);
 std::vector<Chart> build_charts(const std::vector<Labelled>& runs);
 Table build_metric_table(const Labelled& candidate, const Labelled& reference);
 std::vector<Block> build_warnings(const std::vector<Labelled>& runs);

@@ -54,18 +54,18 @@ std::vector<std::string> phrases(const std::vector<Labelled>& runs, const Candid
   return result;
 }
 
-std::string verdict_sentence(const std::vector<Labelled>& runs, const Labelled& row) {
+List::Item verdict_sentence(const std::vector<Labelled>& runs, const Labelled& row) {
   if (row.run->status != RunStatus::done && row.run->metrics.empty())
-    return fmt::format("{} was {}: {}.", row.label, run_status_name(row.run->status), row.run->reason);
+    return {row.label, fmt::format("{}: {}.", run_status_name(row.run->status), row.run->reason)};
   std::vector<std::string> losses = phrases(runs, *row.comparison, kLosses);
   for (const std::string& id : metric_ids(runs, "task_accuracy")) {
     const MetricComparison* metric = row.comparison->find(id);
     if (metric != nullptr && metric->candidate) losses.push_back(phrase(*metric, id.substr(id.find(':') + 1), false));
   }
   const std::string costs = join(phrases(runs, *row.comparison, kCosts));
-  std::string sentence = fmt::format("{} against {}: {}", row.label, runs.front().label, costs);
+  std::string sentence = costs;
   if (!losses.empty()) sentence += (costs.empty() ? "" : "; ") + join(losses);
-  return sentence + ".";
+  return {fmt::format("{} against {}", row.label, runs.front().label), sentence + "."};
 }
 
 std::string interval_text(const MetricComparison& metric) {
@@ -105,11 +105,11 @@ std::map<std::string, std::string> facts_of(const Run& run) {
 
 }  // namespace
 
-std::vector<std::string> verdict_sentences(const std::vector<Labelled>& runs) {
-  std::vector<std::string> sentences;
+List build_verdicts(const std::vector<Labelled>& runs) {
+  List list;
   for (const Labelled& row : runs)
-    if (row.comparison != nullptr) sentences.push_back(verdict_sentence(runs, row));
-  return sentences;
+    if (row.comparison != nullptr) list.items.push_back(verdict_sentence(runs, row));
+  return list;
 }
 
 Table build_metric_table(const Labelled& candidate, const Labelled& reference) {

@@ -53,6 +53,18 @@ std::string script_json(const Json& json) {
   return result;
 }
 
+// A column header may break where its parts meet, but not inside a unit such as tok/s.
+std::string breakable(std::string_view header) {
+  constexpr size_t kLongestUnit = 4;
+  std::string result;
+  for (size_t i = 0; i < header.size(); ++i) {
+    if (header[i] == '@') result += "<wbr>";
+    result += header[i];
+    if (header[i] == '/' && header.size() - i > kLongestUnit) result += "<wbr>";
+  }
+  return result;
+}
+
 std::string percent_encoded(std::string_view text) {
   std::string result;
   for (unsigned char character : text) {
@@ -85,7 +97,7 @@ std::string cell_html(const Cell& cell, bool is_first, bool is_numeric) {
   if (is_reason) html += fmt::format(" title=\"{}\"", escaped(cell.note));
   html += ">";
   std::string text = escaped(cell.text);
-  if (cell.best) text += "<span class=\"star\" title=\"best in its column\"> ★</span>";
+  if (cell.best) text += "<span class=\"star\" title=\"best in its column\">★</span>";
   html += is_reason ? "<abbr>" + text + "</abbr>" : "<span>" + text + "</span>";
   return html + chip(cell) + (is_first ? "</th>" : "</td>");
 }
@@ -97,7 +109,7 @@ std::string table_html(const Table& table) {
   std::string html = "<div class=\"scroll\"><table class=\"sortable\"><thead><tr>";
   for (size_t c = 0; c < table.columns.size(); ++c)
     html += fmt::format("<th scope=\"col\"{}><button type=\"button\">{}</button></th>", is_numeric[c] ? " class=\"number\"" : "",
-                        escaped(table.columns[c]));
+                        breakable(escaped(table.columns[c])));
   html += "</tr></thead>\n<tbody>\n";
   for (const auto& row : table.rows) {
     html += "<tr>";
@@ -112,7 +124,8 @@ void put(std::string& out, const Paragraph& paragraph) { out += "<p>" + escaped(
 void put(std::string& out, const Code& code) { out += "<pre><code>" + escaped(code.text) + "</code></pre>\n"; }
 void put(std::string& out, const List& list) {
   out += "<ul>\n";
-  for (const std::string& item : list.items) out += "<li>" + escaped(item) + "</li>\n";
+  for (const List::Item& item : list.items)
+    out += "<li>" + (item.key.empty() ? "" : "<strong>" + escaped(item.key) + ":</strong> ") + escaped(item.text) + "</li>\n";
   out += "</ul>\n";
 }
 

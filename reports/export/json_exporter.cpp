@@ -6,7 +6,11 @@ namespace {
 
 Json to_json(const Heading& heading) { return {{"kind", "heading"}, {"level", heading.level}, {"text", heading.text}}; }
 Json to_json(const Paragraph& paragraph) { return {{"kind", "paragraph"}, {"text", paragraph.text}}; }
-Json to_json(const List& list) { return {{"kind", "list"}, {"items", list.items}}; }
+Json to_json(const List& list) {
+  Json items = Json::array();
+  for (const List::Item& item : list.items) items.push_back({{"key", item.key}, {"text", item.text}});
+  return {{"kind", "list"}, {"items", std::move(items)}};
+}
 Json to_json(const Code& code) { return {{"kind", "code"}, {"text", code.text}}; }
 
 Json to_json(const Cell& cell) {

@@ -47,7 +47,8 @@ void put(std::string& out, const Heading& heading) {
 }
 void put(std::string& out, const Paragraph& paragraph) { out += escaped(paragraph.text) + "\n\n"; }
 void put(std::string& out, const List& list) {
-  for (const std::string& item : list.items) out += "- " + escaped(item) + "\n";
+  for (const List::Item& item : list.items)
+    out += "- " + (item.key.empty() ? "" : "**" + escaped(item.key) + ":** ") + escaped(item.text) + "\n";
   out += "\n";
 }
 // Indented code: nothing in it can end it.

@@ -30,6 +30,8 @@ constexpr std::array kRecipeStyles{
 constexpr std::array<std::array<std::string_view, 2>, 7> kColours{{{"#0072b2", "#3b9fdc"}, {"#d55e00", "#ee7a20"}, {"#009e73", "#14b98a"},
                                                                    {"#cc79a7", "#cc79a7"}, {"#e69f00", "#e69f00"}, {"#56b4e9", "#56b4e9"},
                                                                    {"#6b6b6b", "#b5b5b5"}}};
+// Parts of a whole differ in lightness and share no colour with a recipe.
+constexpr std::array<std::array<std::string_view, 2>, 4> kParts{{{"#34495a", "#d3dee7"}, {"#6f8798", "#9db1c0"}, {"#a9bac6", "#6a7f8f"}, {"#d8e0e6", "#414e59"}}};
 constexpr std::array<std::string_view, 6> kMarkers{"circle", "triangle", "rect", "rectRot", "star", "crossRot"};
 
 // The first pair of colour and marker that nobody has; after all are gone they repeat.
@@ -50,14 +52,14 @@ std::map<std::string, Style> assign_styles(const std::vector<const Chart*>& char
     for (const ChartSeries& series : chart->series) {
       if (styles.contains(series.name)) continue;
       if (series.recipe.empty()) {
-        const auto& [light, dark] = kColours[part++ % kColours.size()];
+        const auto& [light, dark] = kParts[part++ % kParts.size()];
         styles[series.name] = {light, dark, "rect"};
         continue;
       }
       const auto* row = std::find_if(kRecipeStyles.begin(), kRecipeStyles.end(), [&](const RecipeStyle& r) { return r.recipe == series.recipe; });
       const bool is_free = row != kRecipeStyles.end() && (series.is_guide || !used.contains({row->style.light, row->style.marker}));
       const Style style = is_free ? row->style : spare_style(used);
-      used.insert({style.light, style.marker});
+      if (!series.is_guide) used.insert({style.light, style.marker});
       styles[series.name] = style;
     }
   }

@@ -37,12 +37,17 @@
           context.beginPath();
           context.rect(area.left, area.top, area.right - area.left, area.bottom - area.top);
           context.clip();
-          context.strokeStyle = dataset.type === 'bar' ? cssColour('--text') : dataset.borderColor;
-          context.lineWidth = 1.25;
           context.beginPath();
           context.moveTo(element.x, bottom); context.lineTo(element.x, top);
           context.moveTo(element.x - 4, bottom); context.lineTo(element.x + 4, bottom);
           context.moveTo(element.x - 4, top); context.lineTo(element.x + 4, top);
+          if (dataset.type === 'bar') {  // a rim, so that the line shows on a bar of its own colour
+            context.strokeStyle = cssColour('--page');
+            context.lineWidth = 3.5;
+            context.stroke();
+          }
+          context.strokeStyle = dataset.type === 'bar' ? cssColour('--text') : dataset.borderColor;
+          context.lineWidth = 1.25;
           context.stroke();
           context.restore();
         });
@@ -98,6 +103,7 @@
       dataset.data = points.map(function (point) { return point && point.y; });
       dataset.whiskers = specification.stacked ? null : points.map(function (point) { return point && point.low !== null && point.high !== null ? [point.low, point.high] : null; });
       dataset.maxBarThickness = 46;
+      dataset.pointStyle = 'rect';
       return dataset;
     }
     dataset.type = 'line';
@@ -129,6 +135,7 @@
       grid: { color: cssColour('--line') },
       ticks: {
         maxTicksLimit: 9,
+        maxRotation: 0,
         callback: function (value) {
           if (!logarithmic) return shortNumber(value);
           const digit = Math.round(value / Math.pow(10, Math.floor(Math.log10(value) + 1e-9)));
@@ -160,7 +167,8 @@
     });
     const y = axis(specification.yLabel, specification.logY, ys, true);
     const x = isBar ? { type: 'category', grid: { display: false }, title: { display: true, text: specification.xLabel } }
-                    : axis(specification.xLabel, specification.logX, xs, specification.kind === 'scatter');
+                    : axis(specification.xLabel, specification.logX, xs, true);
+    if (!specification.logX) x.grace = 0;
     if (specification.stacked) { x.stacked = true; y.stacked = true; }
     return {
       type: isBar ? 'bar' : 'line',
@@ -171,7 +179,7 @@
         scales: { x: x, y: y },
         plugins: {
           pointNames: specification.kind === 'scatter',
-          legend: { position: 'bottom', labels: { usePointStyle: true, pointStyleWidth: 18, boxHeight: 7 } },
+          legend: { position: 'bottom', labels: { usePointStyle: true, boxWidth: 9, boxHeight: 9, padding: 14 } },
           tooltip: {
             filter: function (item) { return !item.dataset.isGuide; },
             callbacks: {

@@ -5,28 +5,67 @@
 #include <bit>
 #include <cmath>
 
+#include "core/tensor/multiversion.h"
+
 namespace phiscope {
 namespace {
 
-constexpr size_t kLanes = 8;  // independent sums: hides the latency of an addition and lets the compiler use vectors
 constexpr int kTop = 5;
 
-// e^x for x <= 0 in f64 without branches, so that loops over it vectorize. x = k ln 2 + r, |r| <= ln 2 / 2; Taylor to degree 13 leaves
-// r^14 / 14! < 5e-18. Below -708 the result is 0 (smaller than any sum's last bit).
-inline double exp_nonpositive(double x) {
+// A piece of a row that is worked on at once: three buffers of f64 stay in the first-level cache.
+constexpr int64_t kBlock = 512;
+
+// e^x for kLowest <= x <= 0 in f64 without branches, so that loops over it become vectors. x = k ln 2 + r, |r| <= ln 2 / 2; Taylor to degree 13 leaves
+// r^14 / 14! < 5e-18.
+constexpr double kLowest = -708.0;  // e^kLowest = 3e-308 is nothing beside the 1 of the largest logit; smaller powers are denormal
+PHISCOPE_LOOP double exp_nonpositive(double x) {
   constexpr double kShift = 6755399441055744.0;  // 1.5 * 2^52: adding it rounds to an integer held in the low mantissa bits
   constexpr double kLn2High = 6.93147180369123816490e-01, kLn2Low = 1.90821492927058770002e-10;
-  const double clamped = x < -708.0 ? -708.0 : x;
-  const double shifted = clamped * 1.4426950408889634074 + kShift;
+  const double shifted = x * 1.4426950408889634074 + kShift;
   const double k = shifted - kShift;
-  const double r = (clamped - k * kLn2High) - k * kLn2Low;
+  const double r = (x - k * kLn2High) - k * kLn2Low;
   double sum = 1.0 / 6227020800.0;
-  constexpr double kInverseFactorials[] = {1.0 / 479001600, 1.0 / 39916800, 1.0 / 3628800, 1.0 / 362880, 1.0 / 40320, 1.0 / 5040,
-                                           1.0 / 720,       1.0 / 120,      1.0 / 24,      1.0 / 6,      0.5,         1.0, 1.0};
-  for (const double coefficient : kInverseFactorials) sum = sum * r + coefficient;
+  sum = sum * r + 1.0 / 479001600.0;
+  sum = sum * r + 1.0 / 39916800.0;
+  sum = sum * r + 1.0 / 3628800.0;
+  sum = sum * r + 1.0 / 362880.0;
+  sum = sum * r + 1.0 / 40320.0;
+  sum = sum * r + 1.0 / 5040.0;
+  sum = sum * r + 1.0 / 720.0;
+  sum = sum * r + 1.0 / 120.0;
+  sum = sum * r + 1.0 / 24.0;
+  sum = sum * r + 1.0 / 6.0;
+  sum = sum * r + 0.5;
+  sum = sum * r + 1.0;
+  sum = sum * r + 1.0;
   const double power = std::bit_cast<double>((std::bit_cast<uint64_t>(shifted) + 1023) << 52);
-  return x < -708.0 ? 0.0 : sum * power;
+  return sum * power;
 }
+
+// shifted = logits - largest; exponential = e^shifted, at least e^kLowest.
+PHISCOPE_LOOP void exp_loop(const float* __restrict logits, int64_t count, double largest, double* __restrict shifted, double* __restrict exponential) {
+  for (int64_t i = 0; i < count; ++i) shifted[i] = static_cast<double>(logits[i]) - largest;
+  // Loops of their own: in one, the compiler treats the clamped values as a branch and gives up vectors. NaN passes through.
+  for (int64_t i = 0; i < count; ++i) exponential[i] = shifted[i] < kLowest ? kLowest : shifted[i];
+  for (int64_t i = 0; i < count; ++i) exponential[i] = exp_nonpositive(exponential[i]);
+}
+PHISCOPE_MULTIVERSION(exp_version, exp_loop, (const float* logits, int64_t count, double largest, double* shifted, double* exponential),
+                      (logits, count, largest, shifted, exponential));
+
+// Four independent sums hide the latency of an addition.
+class Sum {
+ public:
+  void add(const double* values, int64_t count) {
+    int64_t i = 0;
+    for (; i + 4 <= count; i += 4)
+      for (int64_t lane = 0; lane < 4; ++lane) lanes_[static_cast<size_t>(lane)] += values[i + lane];
+    for (; i < count; ++i) lanes_[0] += values[i];
+  }
+  double value() const { return (lanes_[0] + lanes_[1]) + (lanes_[2] + lanes_[3]); }
+
+ private:
+  std::array<double, 4> lanes_{};
+};
 
 // The ids of the five largest values, largest first, the lowest id first on ties.
 struct Top {
@@ -50,17 +89,16 @@ Top find_top(std::span<const float> logits) {
   return top;
 }
 
-double add_lanes(const std::array<double, kLanes>& lanes) {
-  return ((lanes[0] + lanes[1]) + (lanes[2] + lanes[3])) + ((lanes[4] + lanes[5]) + (lanes[6] + lanes[7]));
-}
-
 double sum_exp(std::span<const float> logits, double largest) {
-  std::array<double, kLanes> lanes{};
-  size_t i = 0;
-  for (; i + kLanes <= logits.size(); i += kLanes)
-    for (size_t lane = 0; lane < kLanes; ++lane) lanes[lane] += exp_nonpositive(static_cast<double>(logits[i + lane]) - largest);
-  for (size_t lane = 0; i < logits.size(); ++i, ++lane) lanes[lane] += exp_nonpositive(static_cast<double>(logits[i]) - largest);
-  return add_lanes(lanes);
+  std::array<double, kBlock> shifted, exponential;
+  Sum sum;
+  const auto count = static_cast<int64_t>(logits.size());
+  for (int64_t first = 0; first < count; first += kBlock) {
+    const int64_t n = std::min(kBlock, count - first);
+    exp_version(logits.data() + first, n, largest, shifted.data(), exponential.data());
+    sum.add(exponential.data(), n);
+  }
+  return sum.value();
 }
 
 struct PairSums {
@@ -70,20 +108,19 @@ struct PairSums {
 };
 
 PairSums sum_pair(std::span<const float> reference, std::span<const float> candidate, double largest_reference, double largest) {
-  std::array<double, kLanes> reference_lanes{}, candidate_lanes{}, difference_lanes{};
-  const auto add = [&](size_t i, size_t lane) {
-    const double r = static_cast<double>(reference[i]) - largest_reference;
-    const double c = static_cast<double>(candidate[i]) - largest;
-    const double e = exp_nonpositive(r);
-    reference_lanes[lane] += e;
-    candidate_lanes[lane] += exp_nonpositive(c);
-    difference_lanes[lane] += e > 0 ? e * (r - c) : 0.0;
-  };
-  size_t i = 0;
-  for (; i + kLanes <= reference.size(); i += kLanes)
-    for (size_t lane = 0; lane < kLanes; ++lane) add(i + lane, lane);
-  for (size_t lane = 0; i < reference.size(); ++i, ++lane) add(i, lane);
-  return {add_lanes(reference_lanes), add_lanes(candidate_lanes), add_lanes(difference_lanes)};
+  std::array<double, kBlock> r, c, reference_exp, candidate_exp;
+  Sum reference_sum, candidate_sum, difference_sum;
+  const auto count = static_cast<int64_t>(reference.size());
+  for (int64_t first = 0; first < count; first += kBlock) {
+    const int64_t n = std::min(kBlock, count - first);
+    exp_version(reference.data() + first, n, largest_reference, r.data(), reference_exp.data());
+    exp_version(candidate.data() + first, n, largest, c.data(), candidate_exp.data());
+    reference_sum.add(reference_exp.data(), n);
+    candidate_sum.add(candidate_exp.data(), n);
+    for (size_t i = 0; i < static_cast<size_t>(n); ++i) r[i] = r[i] > kLowest ? reference_exp[i] * (r[i] - c[i]) : 0.0;
+    difference_sum.add(r.data(), n);
+  }
+  return {reference_sum.value(), candidate_sum.value(), difference_sum.value()};
 }
 
 uint8_t overlap(const Top& a, const Top& b) {

@@ -73,7 +73,9 @@ std::vector<Case> all_cases(std::span<const char* const> models, std::span<const
   return cases;
 }
 
-std::string case_name(const Case& one) { return test_name(fmt::format("{}_{}_{}", one.backend->name(), one.model, one.recipe)); }
+std::string case_name(const Case& one) {
+  return test_name(fmt::format("{}_{}_{}{}{}", one.backend->name(), one.model, one.recipe, one.instruction_set.empty() ? "" : "_", one.instruction_set));
+}
 
 std::shared_ptr<const WeightSource> encode(const Model& model, const Recipe& recipe) {
   std::vector<Weight> weights;
@@ -114,7 +116,9 @@ void Conformance::SetUp() {
   const Support support = one.backend->supports(*model_.plan, encodings, options());
   if (support.ok) return;
   EXPECT_FALSE(support.reason.empty()) << "a backend declines with a reason";
-  EXPECT_NE(model_.config.architecture, "phi3") << "every backend runs Phi-3 models: " << support.reason;
+  if (one.instruction_set.empty()) {
+    EXPECT_NE(model_.config.architecture, "phi3") << "every backend runs Phi-3 models: " << support.reason;
+  }
   GTEST_SKIP() << support.reason;
 }
 
@@ -123,10 +127,12 @@ OpenOptions Conformance::options(KvType kv) const {
   options.threads = 2;
   options.kv = kv;
   options.activation = recipe_.activation;
+  options.instruction_set = GetParam().instruction_set;
   return options;
 }
 
 std::unique_ptr<Session> Conformance::open(OpenOptions options, const Backend* backend) const {
+  if (backend != nullptr) options.instruction_set.clear();  // the case's kernel set belongs to the case's backend
   auto session = (backend != nullptr ? backend : GetParam().backend)->open(model_.plan, weights_, options);
   if (!session) ADD_FAILURE() << session.error().message;
   return session ? std::move(*session) : nullptr;

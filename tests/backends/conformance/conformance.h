@@ -16,11 +16,12 @@
 
 namespace phiscope::test {
 
-/// A backend, a fixture model and a recipe.
+/// A backend, a fixture model and a recipe; with a kernel set when one is forced.
 struct Case {
   const Backend* backend = nullptr;
   std::string model;
   std::string recipe;
+  std::string instruction_set = {};
 };
 std::vector<Case> all_cases(std::span<const char* const> models, std::span<const char* const> recipes);
 std::string case_name(const Case& one);

@@ -88,10 +88,30 @@ std::vector<Case> without_reference(std::vector<Case> cases) {
 }
 constexpr const char* kSource[] = {"source"};
 
+// Kernel sets by the names that OpenOptions::instruction_set takes; those that a backend or this machine has not are left out.
+std::vector<Case> with_instruction_sets(const std::vector<Case>& cases) {
+  std::vector<Case> result;
+  for (const Case& one : cases)
+    for (const char* name : {"portable", "avx2", "avx512", "avx512_vnni"}) {
+      OpenOptions forced;
+      forced.instruction_set = name;
+      if (!one.backend->supports(Plan{}, {}, forced).ok) continue;
+      result.push_back(one);
+      result.back().instruction_set = name;
+    }
+  return result;
+}
+// Sizes that are multiples of 32 and sizes that are not; longrope with a tied head.
+constexpr const char* kIsaModels[] = {"phi-3-mini-tiny", "phi-3-h80", "phi-4-mini-tiny"};
+constexpr const char* kIsaRecipes[] = {"source", "fp32", "int8", "int8-dyn", "int4", "int4-asym", "int4-dyn"};
 constexpr const char* kInt8Recipes[] = {"int8-dyn", "int4-dyn"};
 
 GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(Numbers);
 INSTANTIATE_TEST_SUITE_P(All, Numbers, testing::ValuesIn(without_reference(all_cases(kGoldenModels, kRecipes))),
+                         [](const auto& one) { return case_name(one.param); });
+INSTANTIATE_TEST_SUITE_P(Isa, Numbers, testing::ValuesIn(with_instruction_sets(without_reference(all_cases(kIsaModels, kIsaRecipes)))),
+                         [](const auto& one) { return case_name(one.param); });
+INSTANTIATE_TEST_SUITE_P(Isa, SingleTokensUnderInt8, testing::ValuesIn(with_instruction_sets(without_reference(all_cases(kIsaModels, kInt8Recipes)))),
                          [](const auto& one) { return case_name(one.param); });
 GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(SingleTokensUnderInt8);
 INSTANTIATE_TEST_SUITE_P(All, SingleTokensUnderInt8, testing::ValuesIn(without_reference(all_cases(kGoldenModels, kInt8Recipes))),

@@ -44,6 +44,10 @@ Finding task_evidence(const Run& reference, const Run& candidate, const std::str
   const double smallest = stats::minimum_detectable_effect(flips);
   Evidence evidence{.is_ratio = false, .estimate = difference.estimate, .low = difference.low, .high = difference.high,
                     .units = flips.n, .unit_name = "items", .p_value = stats::mcnemar_p(flips)};
+  if (flips.lost + flips.gained == 0) {
+    evidence.note = fmt::format("no answer of {} changed", flips.n);
+    return {.evidence = evidence};
+  }
   evidence.note = fmt::format("{} items lost, {} gained of {}; smallest detectable effect {} points", flips.lost, flips.gained, flips.n,
                               format_number(100 * smallest, 2));
   return {.evidence = evidence};

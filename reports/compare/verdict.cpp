@@ -119,7 +119,7 @@ void decide(MetricComparison& comparison, const Evidence& evidence, std::optiona
   comparison.high = evidence.high;
   comparison.mark = evidence.mark;
   comparison.reason = evidence.note;
-  if (p_value) comparison.reason += fmt::format("; McNemar p = {}", format_number(*p_value, 2));
+  if (p_value && *p_value < 1) comparison.reason += fmt::format("; McNemar p = {}", format_number(*p_value, 2));
   const Effect effect = signed_effect(comparison, evidence, noise_floor);
   comparison.verdict = verdict_of(effect, comparison.info.direction, p_value);
   if (comparison.verdict != Verdict::unclear) return;

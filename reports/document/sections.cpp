@@ -71,8 +71,9 @@ List::Item verdict_sentence(const std::vector<Labelled>& runs, const Labelled& r
 std::string interval_text(const MetricComparison& metric) {
   if (!metric.low || !metric.high) return "-";
   if (*metric.low == *metric.high) return "exact";
-  const double scale = metric.info.unit == "share" && !metric.is_ratio ? 100 : 1;
-  return fmt::format("{} .. {}", format_number(scale * *metric.low, 4), format_number(scale * *metric.high, 4));
+  if (metric.is_ratio) return fmt::format("×{} .. ×{}", format_number(*metric.low, 4), format_number(*metric.high, 4));
+  if (metric.info.unit == "share") return fmt::format("{} .. {} points", format_number(100 * *metric.low, 4), format_number(100 * *metric.high, 4));
+  return fmt::format("{} .. {}", format_number(*metric.low, 4), format_number(*metric.high, 4));
 }
 
 std::string environment_of(const Run& run, const std::string& key) {

@@ -1,4 +1,6 @@
 // Every backend, fixture model and recipe against the reference running the same encoded weights.
+#include <gmock/gmock.h>
+
 #include "tests/backends/conformance/conformance.h"
 
 namespace phiscope::test {
@@ -88,14 +90,20 @@ std::vector<Case> without_reference(std::vector<Case> cases) {
 }
 constexpr const char* kSource[] = {"source"};
 
+bool runs_with(const Backend& backend, const char* instruction_set) {
+  static const Plan plan = *lower(synthetic_models().front().config);
+  OpenOptions forced;
+  forced.instruction_set = instruction_set;
+  return backend.supports(plan, {}, forced).ok;
+}
+
 // Kernel sets by the names that OpenOptions::instruction_set takes; those that a backend or this machine has not are left out.
+constexpr const char* kInstructionSets[] = {"portable", "avx2", "avx512", "avx512_vnni"};
 std::vector<Case> with_instruction_sets(const std::vector<Case>& cases) {
   std::vector<Case> result;
   for (const Case& one : cases)
-    for (const char* name : {"portable", "avx2", "avx512", "avx512_vnni"}) {
-      OpenOptions forced;
-      forced.instruction_set = name;
-      if (!one.backend->supports(Plan{}, {}, forced).ok) continue;
+    for (const char* name : kInstructionSets) {
+      if (!runs_with(*one.backend, name)) continue;
       result.push_back(one);
       result.back().instruction_set = name;
     }
@@ -117,6 +125,16 @@ GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(SingleTokensUnderInt8);
 INSTANTIATE_TEST_SUITE_P(All, SingleTokensUnderInt8, testing::ValuesIn(without_reference(all_cases(kGoldenModels, kInt8Recipes))),
                          [](const auto& one) { return case_name(one.param); });
 INSTANTIATE_TEST_SUITE_P(All, SourceNumbers, testing::ValuesIn(all_cases(kGoldenModels, kSource)), [](const auto& one) { return case_name(one.param); });
+
+// Were a set renamed, its cases would silently be gone.
+TEST_P(SourceNumbers, ComeFromAKernelSetThatIsAlsoForced) {
+  if (GetParam().backend->name() == "reference") return;
+  const auto session = open(options());
+  ASSERT_TRUE(session);
+  const std::string name = session->effective().instruction_set;
+  EXPECT_THAT(kInstructionSets, testing::Contains(name)) << "add it to the list";
+  EXPECT_TRUE(runs_with(*GetParam().backend, name.c_str()));
+}
 
 }  // namespace
 }  // namespace phiscope::test

@@ -35,19 +35,23 @@ struct Range {
   }
 };
 
-/// Reads 256 MiB with the session's number of threads; GB/s of wall time.
+/// Reads 256 MiB with the session's number of threads.
 class BandwidthProbe {
  public:
   explicit BandwidthProbe(int threads) : pool_(threads), buffer_(256 << 20), kernels_(**cpu::pick_kernels("", platform::cpu_info().features)) {
     for (uint64_t& word : buffer_.as<uint64_t>()) word = reinterpret_cast<uintptr_t>(&word);
   }
-  double gb_s() {
+  struct Rate {
+    double gb_s;      // of wall time
+    double cpu_gb_s;  // if every thread had a processor for itself: per CPU second times threads
+  };
+  Rate measure() {
     constexpr int64_t kChunk = 1 << 20;
-    const double start = now_s();
+    const double start = now_s(), start_cpu = cpu_s();
     pool_.run(256, 4, [&](int64_t begin, int64_t end, int) {
       sink_ += kernels_.table->read_memory(buffer_.data() + begin * kChunk, static_cast<size_t>((end - begin) * kChunk));
     });
-    return 0.268435456 / (now_s() - start);
+    return {0.268435456 / (now_s() - start), 0.268435456 / (cpu_s() - start_cpu) * pool_.threads()};
   }
 
  private:
@@ -85,7 +89,7 @@ int run(const Arguments& arguments) {
 
   std::vector<int32_t> ids(static_cast<size_t>(std::max<int64_t>(arguments.prompt, std::max<int64_t>(arguments.depth, 1))));
   std::iota(ids.begin(), ids.end(), 100);
-  Range prefill, prefill_cpu, decode, decode_cpu, probe, share;
+  Range prefill, prefill_cpu, decode, decode_cpu, probe, probe_cpu, share, share_cpu;
   BandwidthProbe bandwidth(arguments.threads);
   const double threads = arguments.threads;
   for (int block = 0; block < arguments.blocks && arguments.prompt > 0; ++block) {
@@ -98,19 +102,23 @@ int run(const Arguments& arguments) {
   (void)(*session)->truncate(0);
   (void)(*session)->append(std::span(ids).first(static_cast<size_t>(std::max<int64_t>(arguments.depth, 1))));
   for (int block = 0; block < arguments.blocks; ++block) {
-    const double before = bandwidth.gb_s();
+    const BandwidthProbe::Rate before = bandwidth.measure();
     const double begin = now_s(), begin_cpu = cpu_s();
     (void)(*session)->decode(arguments.generate, greedy_sampler, [](int32_t, int64_t) { return true; });
     const double rate = static_cast<double>(arguments.generate) / (now_s() - begin);
     decode.values.push_back(rate);
-    decode_cpu.values.push_back(static_cast<double>(arguments.generate) / (cpu_s() - begin_cpu) * threads);
-    const double after = bandwidth.gb_s();
-    probe.values.insert(probe.values.end(), {before, after});
-    share.values.push_back(rate * gigabytes / (0.5 * (before + after)));
+    const double rate_cpu = static_cast<double>(arguments.generate) / (cpu_s() - begin_cpu) * threads;
+    decode_cpu.values.push_back(rate_cpu);
+    const BandwidthProbe::Rate after = bandwidth.measure();
+    probe.values.insert(probe.values.end(), {before.gb_s, after.gb_s});
+    probe_cpu.values.insert(probe_cpu.values.end(), {before.cpu_gb_s, after.cpu_gb_s});
+    share.values.push_back(rate * gigabytes / (0.5 * (before.gb_s + after.gb_s)));
+    share_cpu.values.push_back(rate_cpu * gigabytes / (0.5 * (before.cpu_gb_s + after.cpu_gb_s)));
   }
   if (arguments.prompt > 0) fmt::print("prefill@{} tok/s {}; per CPU second x threads {}\n", arguments.prompt, prefill.text(), prefill_cpu.text());
   fmt::print("decode@{} tok/s {}; per CPU second x threads {}\n", arguments.depth, decode.text(), decode_cpu.text());
-  fmt::print("read GB/s {}; share of the bandwidth limit (weights only) {}\n", probe.text(), share.text());
+  fmt::print("read GB/s {}; per CPU second x threads {}\n", probe.text(), probe_cpu.text());
+  fmt::print("share of the bandwidth limit (weights only): wall {}; CPU {}\n", share.text(), share_cpu.text());
   return 0;
 }
 

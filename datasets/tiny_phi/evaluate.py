@@ -60,21 +60,34 @@ def perplexity(model, ids, reference=None):
 
 @torch.inference_mode()
 def multiple_choice(model, encode, items):
-    rows = []
-    for n, item in enumerate(items):
-        prompt = encode(item["prompt"])
-        rows += [(n, k, len(prompt), prompt + encode(c)) for k, c in enumerate(item["choices"])]
-    score = [[0.0] * 4 for _ in items]
-    rows.sort(key=lambda r: len(r[3]))
-    for i in range(0, len(rows), 64):
-        part = rows[i:i + 64]
-        width = max(len(r[3]) for r in part)
-        ids = torch.tensor([r[3] + [0] * (width - len(r[3])) for r in part])
-        hidden = model.hidden(ids)
-        for row, (n, k, start, tokens) in enumerate(part):
-            logp = F.log_softmax(model.lm_head(hidden[row, start - 1:len(tokens) - 1]), -1)
-            score[n][k] = logp.gather(1, torch.tensor(tokens[start:])[:, None]).sum().item()
-    return [int(max(range(4), key=lambda k: s[k]) == item["answer"]) for s, item in zip(score, items)]
+    """Prompt and choices of an item lie in one row; a choice sees the prompt and itself only."""
+    rows = [(n, encode(i["prompt"]), [encode(c) for c in i["choices"]]) for n, i in enumerate(items)]
+    rows.sort(key=lambda r: len(r[1]) + sum(map(len, r[2])))
+    right = [0] * len(items)
+    for at in range(0, len(rows), 50):
+        part = rows[at:at + 50]
+        width = max(len(p) + sum(map(len, c)) for _, p, c in part)
+        ids, positions, owner = (torch.zeros(len(part), width, dtype=torch.long) for _ in range(3))
+        owner += 9
+        for row, (_, prompt, choices) in enumerate(part):
+            end = len(prompt)
+            ids[row, :end], positions[row, :end], owner[row, :end] = torch.tensor(prompt), torch.arange(end), 0
+            for k, choice in enumerate(choices):
+                place = slice(end, end + len(choice))
+                ids[row, place], owner[row, place] = torch.tensor(choice), k + 1
+                positions[row, place] = torch.arange(len(prompt), len(prompt) + len(choice))
+                end += len(choice)
+        seen = (owner[:, None, :] == 0) | (owner[:, None, :] == owner[:, :, None])
+        hidden = model.hidden(ids, positions, (seen & torch.ones(width, width).tril().bool())[:, None])
+        for row, (n, prompt, choices) in enumerate(part):
+            scores, end = [], len(prompt)
+            for choice in choices:
+                before = [len(prompt) - 1, *range(end, end + len(choice) - 1)]
+                logp = F.log_softmax(model.lm_head(hidden[row, before]), -1)
+                scores.append(logp.gather(1, torch.tensor(choice)[:, None]).sum().item())
+                end += len(choice)
+            right[n] = int(max(range(len(choices)), key=scores.__getitem__) == items[n]["answer"])
+    return right
 
 
 @torch.inference_mode()
@@ -85,15 +98,17 @@ def exact_match(model, encode, decode, items, limit, stop):
         groups.setdefault(len(prompt), []).append((n, prompt))
     for length, members in groups.items():
         for i in range(0, len(members), 128):
-            part = members[i:i + 128]
-            ids = torch.tensor([p for _, p in part])
+            numbers = [n for n, _ in members[i:i + 128]]
+            ids = torch.tensor([p for _, p in members[i:i + 128]])
             for _ in range(limit):
                 ids = torch.cat([ids, model.lm_head(model.hidden(ids)[:, -1]).argmax(-1, keepdim=True)], 1)
-                if all(stop in decode(row[length:].tolist()) for row in ids):
+                texts = [decode(row[length:].tolist()) for row in ids]
+                for n, text in zip(numbers, texts):
+                    right[n] = int(text.split(stop)[0].strip() == items[n]["answer"])
+                going = [k for k, text in enumerate(texts) if stop not in text]
+                numbers, ids = [numbers[k] for k in going], ids[going]
+                if not numbers:
                     break
-            for (n, _), row in zip(part, ids):
-                text = decode(row[length:].tolist())
-                right[n] = int(text.split(stop)[0].strip() == items[n]["answer"])
     return right
 
 

@@ -28,12 +28,12 @@ class Attention(nn.Module):
         self.qkv_proj = nn.Linear(c["hidden_size"], (self.heads + 2 * self.kv) * self.size, bias=False)
         self.o_proj = nn.Linear(self.heads * self.size, c["hidden_size"], bias=False)
 
-    def forward(self, x, cos, sin):
+    def forward(self, x, cos, sin, mask):
         b, t, _ = x.shape
         q, k, v = self.qkv_proj(x).view(b, t, -1, self.size).transpose(1, 2).split((self.heads, self.kv, self.kv), 1)
         q, k = rotate(q, cos, sin), rotate(k, cos, sin)
         k, v = (y.repeat_interleave(self.heads // self.kv, 1) for y in (k, v))
-        y = F.scaled_dot_product_attention(q, k, v, is_causal=True)
+        y = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=mask is None)
         return self.o_proj(y.transpose(1, 2).reshape(b, t, -1))
 
 
@@ -56,8 +56,8 @@ class Layer(nn.Module):
         self.post_attention_layernorm = RMSNorm(c["hidden_size"], c["rms_norm_eps"])
         self.mlp = MLP(c)
 
-    def forward(self, x, cos, sin):
-        x = x + self.self_attn(self.input_layernorm(x), cos, sin)
+    def forward(self, x, cos, sin, mask):
+        x = x + self.self_attn(self.input_layernorm(x), cos, sin, mask)
         return x + self.mlp(self.post_attention_layernorm(x))
 
 
@@ -76,11 +76,15 @@ class Phi3(nn.Module):
         self.register_buffer("cos", angle.cos(), persistent=False)
         self.register_buffer("sin", angle.sin(), persistent=False)
 
-    def hidden(self, ids):
-        t = ids.shape[1]
+    def hidden(self, ids, positions=None, mask=None):
+        """Hidden states behind the last norm. Without positions and mask: a plain causal text from 0 on."""
+        if positions is None:
+            cos, sin = self.cos[:ids.shape[1]], self.sin[:ids.shape[1]]
+        else:
+            cos, sin = self.cos[positions][:, None], self.sin[positions][:, None]
         x = self.embed_tokens(ids)
         for layer in self.layers:
-            x = layer(x, self.cos[:t], self.sin[:t])
+            x = layer(x, cos, sin, mask)
         return self.norm(x)
 
     def forward(self, ids):

@@ -22,7 +22,7 @@ import tasks
 HERE = pathlib.Path(__file__).resolve().parent
 SEED = 20240613
 TOKENS = 1536                          # text tokens a step, and as many task tokens
-SCHEDULE = "0:0.025,39:1,400:1,700:0"
+SCHEDULE = "0:0.025,39:1,260:1,360:0.6154,500:0,510:0.6,760:0"
 LONG_FROM = 400
 LATE_FROM = 320  # the task items' second mix
 MUON_LR, MUON_DECAY, MOMENTUM = 4e-3, 0.05, 0.95

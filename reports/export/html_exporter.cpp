@@ -11,9 +11,13 @@ struct EmbeddedText {
   std::string_view name;
   std::string_view text;
 };
+// Compilers need not take literals beyond 64 KiB, but those that we support do.
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Woverlength-strings"
 constexpr EmbeddedText kPageFiles[] = {
 #include "page.inc"  // generated: report.css, report.js, chart.min.js
 };
+#pragma GCC diagnostic pop
 
 std::string_view page_file(std::string_view name) {
   for (const EmbeddedText& file : kPageFiles)

@@ -112,6 +112,16 @@ def exact_match(model, encode, decode, items, limit, stop):
     return right
 
 
+def by_source():
+    """The held-out text taken apart by source."""
+    data, at, out = (HERE / "heldout.txt").read_bytes(), 0, {}
+    for name, _, size in json.loads((HERE / "split.json").read_text(encoding="utf-8"))["test"]:
+        source = name.split("/")[0]
+        out[source] = out.get(source, "") + data[at:at + size].decode("utf-8") + "\n\n"
+        at += size + 2
+    return out
+
+
 def main():
     args = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     args.add_argument("--model", type=pathlib.Path, default=HERE / "model")
@@ -147,6 +157,10 @@ def main():
                 right = exact_match(model, encode, tokenizer.decode, items, task["max_new_tokens"], task["stop"])
             golden_tasks[task["name"]] = {"accuracy": sum(right) / len(right), "right": "".join(map(str, right))}
             row.append(f"{100 * sum(right) / len(right):.1f}")
+        if recipe is None:
+            for source, text in by_source().items():
+                nll = perplexity(model, encode(text))[0]
+                print(f"{source}: perplexity {math.exp(sum(nll) / len(nll)):.1f} in {len(nll)} windows", flush=True)
         table.append(row)
         print("| " + " | ".join(row) + " |", flush=True)
         if recipe is None:

@@ -72,10 +72,15 @@ TEST(Kill, InTheMiddleOfAWriteLeavesADatabaseThatOpensWithEveryFinishedRun) {
     saved += writer->read_all().size();
     const auto store = open_store(path);
     ASSERT_NE(store, nullptr);
-    for (size_t number = 0; number < saved; ++number) {
-      const auto run = store->load(test_run_id(first + static_cast<int>(number)));
+    for (size_t number = 0; number < saved; ++number)
+      EXPECT_TRUE(store->load(test_run_id(first + static_cast<int>(number))).has_value()) << number;
+    // Every run that is there is there as a whole, said or not.
+    const auto all = store->list({}).value();
+    for (const auto& listed : all) {
+      if (listed.run_id < test_run_id(first)) continue;
+      const auto run = store->load(listed.run_id);
       ASSERT_TRUE(run.has_value()) << run.error().message;
-      expect_equal_runs(example_run({.run_id = test_run_id(first + static_cast<int>(number)), .repetitions = 3, .items = 20}), *run);
+      expect_equal_runs(example_run({.run_id = listed.run_id, .repetitions = 3, .items = 20}), *run);
     }
     finished += saved;
     first += 1000;

@@ -10,7 +10,7 @@
 namespace phiscope::cpu {
 
 /// Rows of activations that are computed together; longer inputs go through in such pieces.
-inline constexpr int64_t kMicroBatch = 256;
+inline constexpr int64_t kMicroBatch = kGemmRows;
 
 /// Not thread-safe.
 class Multiplier {

@@ -82,7 +82,7 @@ struct KernelTable {
   void (*gemv)(const PackedMatrix&, const float* a, const float* sums, int64_t first, int64_t last, float* y);
   /// Rows x [rows, columns] of tiles [first, last) -> a [tiles][padded_columns][wide_tile_rows].
   void (*prepare_rows)(const PackedMatrix&, const float* x, int64_t x_stride, int64_t rows, int64_t first, int64_t last, float* a);
-  /// y [rows, N] for the columns of blocks [first, last). `scratch`: gemm_scratch_floats().
+  /// y [rows, N] for the columns of blocks [first, last), rows <= kGemmRows. `scratch`: kGemmScratchFloats.
   void (*gemm)(const PackedMatrix&, const float* a, int64_t rows, int64_t first, int64_t last, float* y, int64_t y_stride, float* scratch);
 
   // --- matrices with 8-bit activations ------------------------------------------------------------------------------------
@@ -120,7 +120,8 @@ struct KernelTable {
 
 /// Widths that every table's scratch must have.
 inline constexpr int kPanelColumns = 128;  // K columns of one dequantized panel: 128 * 32 floats = 16 KiB, half of a 32 KiB L1
-inline constexpr int64_t kGemmScratchFloats = int64_t{kPanelColumns} * kBlockRows;
+inline constexpr int64_t kGemmRows = 256;      // rows of one gemm call at most
+inline constexpr int64_t kGemmScratchFloats = (kPanelColumns + kGemmRows) * kBlockRows;
 /// Query rows (tokens * heads) of one attention call at most.
 inline constexpr int64_t kAttentionRows = 48;
 /// Floats of scratch for an attention call with heads of `value_width`.

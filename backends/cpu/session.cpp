@@ -197,7 +197,7 @@ Effective CpuSession::effective() const {
   effective.weights = weight_names();
   effective.kv = kv_type_name(parts_.options.kv);
   effective.threads = parts_.pool->threads();
-  bool has_integer = false, has_float = false, has_widened = false;
+  bool has_integer = false, has_float = false, has_widened = false, has_nibbles = false;
   const std::vector<bool> used = multiplied_tensors(plan_);
   for (size_t i = 0; i < used.size(); ++i) {
     if (!used[i]) continue;
@@ -205,12 +205,16 @@ Effective CpuSession::effective() const {
     const bool is_integer = matrix.kind == PackedKind::q8 || matrix.kind == PackedKind::q4;
     has_integer = has_integer || is_integer;
     has_float = has_float || !is_integer;
+    has_nibbles = has_nibbles || matrix.kind == PackedKind::q4;
     has_widened = has_widened || (is_integer && !can_run_dynamic(matrix));
   }
   const bool int8 = parts_.options.activation == ActivationMode::int8 && has_integer;
   effective.activations = !int8 ? "f32" : has_float ? "int8 per 128 (f32 for floating weights)" : "int8 per 128";
   effective.accumulate = int8 ? "i32 then f32" : "f32";
   if (int8 && has_widened) effective.notes.push_back("some weight groups do not align with the activation groups: their 8-bit activations were multiplied as f32");
+  if (!int8 && has_nibbles && parts_.kernels->table->has_fixed_point) {
+    effective.notes.push_back("single rows times 4-bit weights use 24-bit fixed-point activations with a scale per 32 columns, as fine as f32");
+  }
   if (!parts_.weights->note().empty()) effective.notes.push_back(parts_.weights->note());
   return effective;
 }

@@ -74,6 +74,7 @@ struct AttentionRows {
 struct KernelTable {
   int wide_tile_rows;     // activation rows of one GEMM tile, f32
   int dynamic_tile_rows;  // same, 8-bit activations
+  bool has_fixed_point;   // gemv multiplies 4-bit weights with 24-bit fixed-point activations (fixed_point.inc)
 
   // --- matrices with f32 activations -------------------------------------------------------------------------------------
   /// One row x [columns] -> a [padded_columns] in the order and scaling that gemv expects, sums [groups].

@@ -9,6 +9,7 @@ namespace {
 
 #include "backends/cpu/kernels/generic/common.inc"
 #include "backends/cpu/kernels/generic/wide.inc"
+#include "backends/cpu/kernels/generic/fixed_point.inc"
 #include "backends/cpu/kernels/generic/dynamic.inc"
 #include "backends/cpu/kernels/generic/attention.inc"
 #include "backends/cpu/kernels/generic/elementwise.inc"

@@ -2,8 +2,10 @@
 #include <fmt/format.h>
 #include <sys/resource.h>
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
+#include <cstdlib>
+#include <functional>
+#include <map>
 #include <numeric>
 
 #include "backends/cpu/kernels/kernel_rows.h"
@@ -125,17 +127,26 @@ int run(const Arguments& arguments) {
 }  // namespace
 }  // namespace phiscope
 
+// session_bench --recipe int4 --threads 2 ...: every option takes a value.
 int main(int argc, char** argv) {
   phiscope::Arguments arguments;
-  CLI::App app("speed of one synthetic model");
-  app.add_option("--model", arguments.model);
-  app.add_option("--recipe", arguments.recipe);
-  app.add_option("--isa", arguments.isa);
-  app.add_option("--threads", arguments.threads);
-  app.add_option("--blocks", arguments.blocks);
-  app.add_option("--prompt", arguments.prompt, "0 = no prefill");
-  app.add_option("--generate", arguments.generate, "tokens per block");
-  app.add_option("--depth", arguments.depth);
-  CLI11_PARSE(app, argc, argv);
+  const std::map<std::string_view, std::function<void(const char*)>> options = {
+      {"--model", [&](const char* v) { arguments.model = v; }},
+      {"--recipe", [&](const char* v) { arguments.recipe = v; }},
+      {"--isa", [&](const char* v) { arguments.isa = v; }},
+      {"--threads", [&](const char* v) { arguments.threads = std::atoi(v); }},
+      {"--blocks", [&](const char* v) { arguments.blocks = std::atoi(v); }},
+      {"--prompt", [&](const char* v) { arguments.prompt = std::atoi(v); }},  // 0 = no prefill
+      {"--generate", [&](const char* v) { arguments.generate = std::atoi(v); }},  // tokens per block
+      {"--depth", [&](const char* v) { arguments.depth = std::atoi(v); }},
+  };
+  for (int i = 1; i < argc; i += 2) {
+    const auto option = options.find(argv[i]);
+    if (option == options.end() || i + 1 == argc) {
+      fmt::print(stderr, "usage: {} [--model M] [--recipe R] [--isa I] [--threads N] [--blocks N] [--prompt N] [--generate N] [--depth N]\n", argv[0]);
+      return 2;
+    }
+    option->second(argv[i + 1]);
+  }
   return phiscope::run(arguments);
 }

@@ -43,6 +43,8 @@ def include_graph(root, files):
             place, target = f"{path}:{line_of(text, match.start())}", match.group(1)
             if target is None:
                 yield from reserved_header(place, path, match.group(2))
+            elif target.endswith(".inc") and is_generated(root, path, target):
+                continue
             elif target.split("/")[0] not in TOP_FOLDERS:
                 yield f'{place}: includes "{target}"; write includes from the root of the tree, or <...> for other libraries'
             elif not (root / target).is_file():
@@ -50,6 +52,12 @@ def include_graph(root, files):
             elif not is_allowed(layer, target):
                 allowed = ", ".join(rules.LAYERS[layer]) or "nothing of Phiscope"
                 yield f"{place}: includes {target}; {layer} may include: {allowed}"
+
+
+def is_generated(root, path, target):
+    """The folder's CMakeLists.txt makes it while building."""
+    recipe = root / path.parent / "CMakeLists.txt"
+    return recipe.is_file() and re.search(rf"(^|[\s(/]){re.escape(target)}\b", read_text(recipe)) is not None
 
 
 def reserved_header(place, path, header):

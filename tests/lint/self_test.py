@@ -48,6 +48,11 @@ class IncludeGraph(unittest.TestCase):
         self.assertIn('includes "json.h"; write includes from the root', self.findings("core/base/a.cpp", '#include "json.h"\n')[1][0])
         self.assertIn("which does not exist", self.findings("core/base/a.cpp", '#include "core/base/none.h"\n')[1][0])
 
+    def test_accepts_generated_tables_that_the_folder_makes(self):
+        self.assertEqual(self.findings("core/base/a.cpp", '#include "rows.inc"\n')[0], 1)
+        tree = {"core/base/a.cpp": '#include "rows.inc"\n', "core/base/CMakeLists.txt": "embed(rows.inc)\n"}
+        self.assertEqual(run_lint(tree, "include_graph"), (0, []))
+
     def test_finds_headers_in_the_wrong_folder(self):
         for header in ("SQLiteCpp/Database.h", "imgui.h", "cuda_runtime.h", "unistd.h", "sys/mman.h", "CLI/CLI.hpp", "immintrin.h"):
             status, lines = self.findings("core/quant/a.cpp", f"  #  include <{header}>\n")

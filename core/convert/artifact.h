@@ -55,7 +55,8 @@ Result<Artifact> open_artifact(const std::filesystem::path& folder, const Model*
 /// True when the folder holds a Phiscope manifest.
 bool is_artifact(const std::filesystem::path& folder);
 
-/// The artifact of model and recipe from the user's cache, made when absent. `made` tells which.
+/// The artifact of model and recipe from the user's cache, made when absent. `made` tells which. Recipes that differ only at run time
+/// ("int4", "int4-dyn", "int4:kv=int8") share one entry: their hashes differ, their weights' hashes do not.
 Result<Artifact> cached_artifact(const Model& model, const Recipe& recipe, const std::filesystem::path& cache_folder,
                                  const ConvertOptions& options, bool* made = nullptr);
 

@@ -82,10 +82,10 @@ CacheEntry describe(std::string_view kind, const std::filesystem::path& path) {
 
 }  // namespace
 
-Result<Artifact> cached_artifact(const Model& model, const Recipe& recipe, const std::filesystem::path& cache_folder,
-                                 const ConvertOptions& options, bool* made) {
-  if (made != nullptr) *made = false;
-  if (!model.files) return artifact_in_memory(model, recipe);
+namespace {
+
+Result<Artifact> cached_weights(const Model& model, const Recipe& recipe, const std::filesystem::path& cache_folder,
+                                const ConvertOptions& options, bool* made) {
   const std::filesystem::path folder = artifact_folder(model, recipe, cache_folder);
   if (is_artifact(folder)) {
     auto found = open_artifact(folder, &model);
@@ -97,12 +97,27 @@ Result<Artifact> cached_artifact(const Model& model, const Recipe& recipe, const
   }
   auto artifact = make_artifact(model, recipe, folder, options);
   if (artifact) {
-    if (made != nullptr) *made = true;
+    *made = true;
     return artifact;
   }
   // Somebody else may have put the same artifact into place meanwhile.
   if (artifact.error().code == ErrorCode::io && is_artifact(folder))
     if (auto found = open_artifact(folder, &model)) return found;
+  return artifact;
+}
+
+}  // namespace
+
+Result<Artifact> cached_artifact(const Model& model, const Recipe& recipe, const std::filesystem::path& cache_folder,
+                                 const ConvertOptions& options, bool* made) {
+  bool ignored = false;
+  bool& was_made = made != nullptr ? *made : ignored;
+  was_made = false;
+  if (!model.files) return artifact_in_memory(model, recipe);
+  PHISCOPE_ASSIGN(Artifact artifact, cached_weights(model, weights_recipe(recipe), cache_folder, options, &was_made));
+  if (artifact.recipe == recipe.name) return artifact;
+  artifact.recipe = recipe.name;
+  artifact.hash = hash_text(artifact.hash + recipe.name);  // the artifact is another one; its weights' own hash stays
   return artifact;
 }
 

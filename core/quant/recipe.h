@@ -57,6 +57,8 @@ std::span<const Recipe> builtin_recipes();
 /// One recipe: a built-in name with `:` options. Errors: invalid_argument with the nearest name; unsupported for recipes that this version
 /// names but cannot make (int8-static, int4-a4, fp8), saying so.
 Result<Recipe> parse_recipe(std::string_view text);
+/// The recipe that makes the same weights, without what happens at run time: "int4-dyn:g64:kv=int8" -> "int4:g64".
+Recipe weights_recipe(const Recipe& recipe);
 /// "int4:g64,int8" (commas separate recipes), or a path to a .toml file.
 Result<std::vector<Recipe>> parse_recipes(std::string_view text);
 Result<Recipe> load_recipe_file(const std::filesystem::path& path);

@@ -25,6 +25,17 @@ Result<Recipe> parse_recipe(std::string_view text) {
   return builder.finish();
 }
 
+Recipe weights_recipe(const Recipe& recipe) {
+  constexpr std::string_view kDynamic = "-dyn";
+  std::string name;
+  for (std::string_view part : split(recipe.name, ':')) {
+    if (part.starts_with("kv=")) continue;
+    if (name.empty() && part.ends_with(kDynamic)) part.remove_suffix(kDynamic.size());
+    name += (name.empty() ? "" : ":") + std::string(part);
+  }
+  return parse_recipe(name).value_or(recipe);
+}
+
 Result<std::vector<Recipe>> parse_recipes(std::string_view text) {
   std::vector<Recipe> recipes;
   for (const std::string& part : split(text, ',')) {

@@ -42,6 +42,19 @@ TEST(ArtifactCache, TellsRecipesAndModelsApart) {
   EXPECT_TRUE(made);
 }
 
+TEST(ArtifactCache, SharesWeightsBetweenRecipesThatDifferAtRunTime) {
+  const test::TemporaryFolder folder;
+  const Model model = tiny_model(folder / "model");
+  bool made = false;
+  const auto wide = cached_artifact(model, recipe_of("int4"), folder / "cache", kOneThread, &made);
+  const auto dynamic = cached_artifact(model, recipe_of("int4-dyn:kv=int8"), folder / "cache", kOneThread, &made);
+  ASSERT_TRUE(wide.has_value() && dynamic.has_value());
+  EXPECT_FALSE(made);
+  EXPECT_EQ(dynamic->recipe, "int4-dyn:kv=int8");
+  EXPECT_NE(dynamic->hash, wide->hash);
+  EXPECT_EQ(dynamic->weights->hash(), wide->weights->hash());
+}
+
 TEST(ArtifactCache, MakesADamagedEntryAgain) {
   const test::TemporaryFolder folder;
   const Model model = tiny_model(folder / "model");

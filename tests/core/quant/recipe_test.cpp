@@ -115,6 +115,19 @@ TEST(Recipes, HaveOneCanonicalName) {
   }
 }
 
+TEST(Recipes, ShareTheirWeightsWithTheRecipeWithoutRunTimeOptions) {
+  EXPECT_EQ(weights_recipe(parsed("int4-dyn:g64:kv=int8:lm_head=bf16")).name, "int4:g64:lm_head=bf16");
+  EXPECT_EQ(weights_recipe(parsed("fp32:kv=fp16")).name, "fp32");
+  EXPECT_EQ(weights_recipe(parsed("int4-asym:model.layers.0.*=int8")).name, "int4-asym:model.layers.0.*=int8");
+  for (const Recipe& recipe : builtin_recipes()) {
+    const Recipe weights = weights_recipe(recipe);
+    EXPECT_EQ(weights.activation, ActivationMode::wide);
+    EXPECT_EQ(weights.method, recipe.method);
+    for (int i = 0; i < kTensorClasses; ++i)
+      EXPECT_EQ(rule_name(weights, static_cast<TensorClass>(i), "x"), rule_name(recipe, static_cast<TensorClass>(i), "x")) << recipe.name;
+  }
+}
+
 struct RefusedCase {
   const char* text;
   ErrorCode code;

@@ -1,6 +1,9 @@
 #include "app/session/bench.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <cctype>
 #include <chrono>
 #include <map>
 #include <memory>
@@ -38,6 +41,28 @@ Result<std::vector<RecipeChoice>> recipe_choices(const std::string& text) {
   // A recipe file may say more than a name can: the worker reads it again.
   for (const Recipe& recipe : recipes) choices.push_back({recipes.size() == 1 && text.ends_with(".toml") ? text : recipe.name, recipe.name});
   return choices;
+}
+
+std::string shell_word(const std::string& word) {
+  const bool plain = !word.empty() && std::all_of(word.begin(), word.end(), [](unsigned char c) {
+    return std::isalnum(c) != 0 || std::string_view("_-./:,=@+~").find(static_cast<char>(c)) != std::string_view::npos;
+  });
+  if (plain) return word;
+  std::string quoted = "'";
+  for (const char c : word) quoted += c == '\'' ? "'\\''" : std::string(1, c);
+  return quoted + "'";
+}
+
+/// What a user types to measure the same again.
+std::string command_of(const BenchRequest& request) {
+  std::string command = "phiscope bench";
+  for (const std::string& model : request.models) command += " " + shell_word(model);
+  command += " --recipe " + shell_word(request.recipes);
+  if (!request.backends.empty()) command += " --backend " + shell_word(fmt::format("{}", fmt::join(request.backends, ",")));
+  command += " --suite " + shell_word(request.suite);
+  if (request.threads > 0) command += fmt::format(" --threads {}", request.threads);
+  if (request.interleave == false) command += " --no-interleave";
+  return command;
 }
 
 /// What one group of runs shares: a model on a backend.
@@ -113,6 +138,7 @@ class Bench {
   int64_t total_runs_ = 0, finished_before_ = 0;
   double fraction_ = 0;
   BenchResult result_;
+  std::string bench_id_ = make_ulid();  // shared by the runs of one call
 };
 
 Status Bench::check_request() {
@@ -255,6 +281,8 @@ Run Bench::new_run(const Group& group, const RecipeChoice& recipe) const {
   run.device = platform::cpu_info().model;
   run.app_version = kVersion;
   run.environment = group.environment;
+  run.environment["bench.id"] = bench_id_;
+  run.environment["command"] = command_of(request_);
   run.environment["suite.version"] = std::to_string(suite_.version);
   return run;
 }

@@ -74,7 +74,8 @@ Status add_artifact(ModelReport& report, const std::filesystem::path& folder) {
   return {};
 }
 
-Status add_synthetic(ModelReport& report, const std::string& name) {
+Status add_synthetic(ModelReport& report, std::string_view argument) {
+  const std::string name(argument.substr(argument.find(':') + 1));
   for (const SyntheticModel& model : synthetic_models()) {
     if (model.name != name) continue;
     report.config = model.config;

@@ -60,6 +60,14 @@ def change_config(tmp, key, value):
     return {"model": str(folder)}
 
 
+def foreign_architecture(tmp):
+    folder = copy(tmp)
+    config = json.loads((folder / "config.json").read_text())
+    config.update(architectures=["LlamaForCausalLM"], model_type="llama")
+    (folder / "config.json").write_text(json.dumps(config))
+    return {"model": str(folder)}
+
+
 def model_copy(tmp):
     return {"model": str(copy(tmp))}
 
@@ -161,6 +169,7 @@ def newer_database(tmp):
     path = tmp / "phiscope.db"
     connection = sqlite3.connect(path)
     connection.execute("create table run (run_id text)")
+    connection.execute("pragma application_id = 1349020019")  # "Phis", as Phiscope marks its databases
     connection.execute("pragma user_version = 9999")
     connection.commit()
     connection.close()

@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <memory>
 
 #include "app/cli/command.h"
@@ -32,10 +33,29 @@ session::BenchEvents terminal_events(ProgressLine& line, const Shared& shared) {
   return events;
 }
 
+/// One line for all noisy timings, one for each other warning with the recipes that it concerns.
 void print_warnings(const std::vector<Run>& runs) {
-  for (const Run& run : runs)
-    for (const Warning& warning : run.warnings)
-      print_note(fmt::format("warning: {}: {}{}", run.recipe, warning.sentence, warning.remedy.empty() ? "" : "; " + warning.remedy));
+  std::vector<std::pair<std::string, std::vector<std::string>>> sentences;
+  size_t noisy = 0, timings = 0;
+  for (const Run& run : runs) {
+    timings += static_cast<size_t>(std::count_if(run.environment.begin(), run.environment.end(),
+                                                 [](const auto& entry) { return entry.first.starts_with("stop."); }));
+    for (const Warning& warning : run.warnings) {
+      if (warning.id == "noisy") {
+        ++noisy;
+        continue;
+      }
+      const std::string sentence = warning.sentence + (warning.remedy.empty() ? "" : "; " + warning.remedy);
+      auto found = std::find_if(sentences.begin(), sentences.end(), [&](const auto& row) { return row.first == sentence; });
+      if (found == sentences.end()) found = sentences.insert(sentences.end(), {sentence, {}});
+      found->second.push_back(run.recipe);
+    }
+  }
+  for (const auto& [sentence, recipes] : sentences) print_note(fmt::format("note: {}: {}", fmt::join(recipes, ", "), sentence));
+  if (noisy > 0)
+    print_note(fmt::format("note: {} of {} timings varied by more than 5 % between repetitions (phiscope runs show RUN lists them); close other "
+                           "programs and run again for narrower intervals",
+                           noisy, timings));
 }
 
 Result<int> run(const session::BenchRequest& request, const Shared& shared) {
@@ -45,7 +65,7 @@ Result<int> run(const session::BenchRequest& request, const Shared& shared) {
   if (shared.json) {
     print_json({{"schema", "phiscope/bench/1"}, {"runs", session::runs_to_json(result.runs)}});
   } else if (!result.runs.empty()) {
-    print(format_table(reports::build_precision_table(session::compare_with_default_reference(result.runs)), use_colour()));
+    print(format_precisions(session::compare_with_default_reference(result.runs)));
     if (!shared.quiet) {
       print_warnings(result.runs);
       print_note("Details: phiscope compare    Report: phiscope report --format html --out report.html");

@@ -37,9 +37,11 @@ Json to_json(const Comparison& comparison) {
                   {"difference", session::number_or_null(metric.difference)},
                   {"low", session::number_or_null(metric.low)},
                   {"high", session::number_or_null(metric.high)},
+                  {"interval_of", metric.is_ratio ? "ratio" : "difference"},
                   {"unit", metric.info.unit},
                   {"verdict", verdict_name(metric.verdict)}};
       if (!metric.reason.empty()) row["reason"] = metric.reason;
+      if (!metric.mark.empty()) row["mark"] = metric.mark;
       metrics.push_back(row);
     }
     document["candidates"].push_back({{"run_id", candidate.run.run_id}, {"recipe", candidate.run.recipe}, {"metrics", metrics}});
@@ -49,20 +51,26 @@ Json to_json(const Comparison& comparison) {
 
 std::string number_text(const std::optional<double>& value) { return value ? format_number(*value) : "-"; }
 
+std::string change_text(const MetricComparison& metric) {
+  if (metric.is_ratio) return metric.ratio ? fmt::format("x {}", format_number(*metric.ratio)) : "-";
+  return metric.difference ? fmt::format("{}{}", *metric.difference > 0 ? "+" : "", format_number(*metric.difference)) : "-";
+}
+
 std::string interval_text(const MetricComparison& metric) {
   if (!metric.low || !metric.high) return "";
   return fmt::format("{} .. {}", format_number(*metric.low), format_number(*metric.high));
 }
 
 void print_text(const Comparison& comparison) {
-  print(format_table(reports::build_precision_table(comparison), use_colour()));
+  print(format_precisions(comparison));
   const Run& reference = comparison.reference;
   for (const auto& candidate : comparison.candidates) {
     print(fmt::format("{} {} against {} {}", candidate.run.recipe, candidate.run.run_id, reference.recipe, reference.run_id));
-    std::vector<std::vector<std::string>> rows{{"metric", "unit", "reference", "candidate", "ratio", "95 % interval", "verdict", ""}};
+    std::vector<std::vector<std::string>> rows{{"metric", "unit", "reference", "candidate", "change", "95 % interval", "verdict", ""}};
     for (const MetricComparison& metric : candidate.metrics)
-      rows.push_back({metric.id, metric.info.unit, number_text(metric.reference), number_text(metric.candidate), number_text(metric.ratio),
-                      interval_text(metric), std::string(verdict_name(metric.verdict)), metric.reason});
+      rows.push_back({metric.id, metric.info.unit, number_text(metric.reference), number_text(metric.candidate), change_text(metric),
+                      interval_text(metric), std::string(verdict_name(metric.verdict)),
+                      metric.reason + (metric.reason.empty() || metric.mark.empty() ? "" : "; ") + metric.mark});
     print(format_rows(rows));
   }
 }

@@ -25,6 +25,26 @@ std::string pad(std::string_view text, size_t width, bool right) {
   return right ? fill + std::string(text) : std::string(text) + fill;
 }
 
+/// Breaks a head after spaces, underscores and before '@' where the column's values are narrower.
+std::vector<std::string> wrap_head(std::string_view head, size_t width) {
+  std::vector<std::string> lines{""};
+  std::string word;
+  const auto flush = [&] {
+    if (!lines.back().empty() && display_width(lines.back()) + display_width(word) > width) lines.emplace_back();
+    lines.back() += word;
+    word.clear();
+  };
+  for (const char c : head) {
+    if (c == '@') flush();
+    word += c;
+    if (c == ' ' || c == '_') flush();
+  }
+  flush();
+  for (std::string& line : lines)
+    while (!line.empty() && line.back() == ' ') line.pop_back();
+  return lines;
+}
+
 std::string progress_text(double fraction, std::string_view what, double elapsed_s) {
   if (fraction < 0) return fmt::format("{} ...", what);
   const int filled = static_cast<int>(fraction * kBarCells + 0.5);
@@ -65,29 +85,42 @@ std::string format_table(const reports::Table& table, bool colour) {
   std::vector<size_t> widths(columns);
   std::vector<bool> numeric(columns, false);
   for (size_t c = 0; c < columns; ++c) {
-    widths[c] = display_width(table.columns[c]);
     for (const auto& row : table.rows) {
       if (c >= row.size()) continue;
       widths[c] = std::max(widths[c], display_width(row[c].text));
       numeric[c] = numeric[c] || row[c].value.has_value();
     }
   }
-  std::string text;
-  std::string rule;
+  std::vector<std::vector<std::string>> heads(columns);
+  size_t head_lines = 1;
   for (size_t c = 0; c < columns; ++c) {
-    text += pad(table.columns[c], widths[c], numeric[c]) + (c + 1 < columns ? "  " : "\n");
-    rule += std::string(widths[c], '-') + (c + 1 < columns ? "  " : "\n");
+    heads[c] = wrap_head(table.columns[c], widths[c]);
+    for (const std::string& line : heads[c]) widths[c] = std::max(widths[c], display_width(line));
+    head_lines = std::max(head_lines, heads[c].size());
   }
-  text += rule;
+  const auto ending = [&](size_t c) { return c + 1 < columns ? "  " : "\n"; };
+  std::string text;
+  for (size_t line = 0; line < head_lines; ++line)
+    for (size_t c = 0; c < columns; ++c) {
+      const size_t blank = head_lines - heads[c].size();  // heads stand on the rule
+      text += pad(line < blank ? "" : heads[c][line - blank], widths[c], numeric[c]) + ending(c);
+    }
+  for (size_t c = 0; c < columns; ++c) text += std::string(widths[c], '-') + ending(c);
   for (const auto& row : table.rows) {
     for (size_t c = 0; c < columns; ++c) {
       const reports::Cell cell = c < row.size() ? row[c] : reports::Cell{};
       const std::string padded = pad(cell.text, widths[c], numeric[c]);
-      text += colour && cell.best ? fmt::format("{}{}{}", kBold, padded, kReset) : padded;
-      text += c + 1 < columns ? "  " : "\n";
+      text += (colour && cell.best ? fmt::format("{}{}{}", kBold, padded, kReset) : padded) + ending(c);
     }
   }
   return text;
+}
+
+std::string format_precisions(const reports::Comparison& comparison) {
+  const reports::Table effective = reports::build_effective_table(comparison);
+  std::vector<std::vector<std::string>> rows;
+  for (const auto& row : effective.rows) rows.push_back({"  " + row.front().text, row.back().text});
+  return fmt::format("{}{}:\n{}", format_table(reports::build_precision_table(comparison), use_colour()), effective.title, format_rows(rows));
 }
 
 std::string format_rows(const std::vector<std::vector<std::string>>& rows) {

@@ -45,6 +45,7 @@ Document build_document(const Comparison& comparison) {
   document.title = question(comparison.reference);
   document.subtitle = setting(comparison.reference, runs.size());
   document.blocks.push_back(build_precision_table(comparison));
+  document.blocks.push_back(build_effective_table(comparison));
   if (runs.size() > 1) {
     document.blocks.push_back(Heading{2, "What changed"});
     document.blocks.push_back(build_verdicts(runs));

@@ -73,5 +73,7 @@ Document build_document(const Comparison& comparison);
 
 /// The side-by-side table of precisions alone: the same rows, columns and texts on the command line and in every report.
 Table build_precision_table(const Comparison& comparison);
+/// What each run really computed with, or why it did not run: one row a run, in the same order.
+Table build_effective_table(const Comparison& comparison);
 
 }  // namespace phiscope::reports

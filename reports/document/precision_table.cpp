@@ -79,6 +79,11 @@ std::string effective_text(const Run& run) {
   return fmt::format("{}: {}", run_status_name(run.status), run.reason);
 }
 
+std::string recipe_note(const Labelled& row) {
+  if (row.run->status != RunStatus::done) return std::string(run_status_name(row.run->status));
+  return row.comparison == nullptr ? "reference" : "";
+}
+
 }  // namespace
 
 Table build_precision_table(const Comparison& comparison) {
@@ -89,14 +94,19 @@ Table build_precision_table(const Comparison& comparison) {
                               runs.front().label);
   table.columns.push_back("Recipe");
   for (const Column& column : columns) table.columns.push_back(column.header);
-  table.columns.push_back("Effective");
   for (const Labelled& row : runs) {
     std::vector<Cell>& cells = table.rows.emplace_back();
-    cells.push_back({.text = row.label, .note = row.comparison == nullptr ? "reference" : ""});
+    cells.push_back({.text = row.label, .note = recipe_note(row)});
     for (const Column& column : columns) cells.push_back(cell_of(row, column));
-    cells.push_back({.text = effective_text(*row.run)});
   }
   mark_best(runs, columns, table);
+  return table;
+}
+
+Table build_effective_table(const Comparison& comparison) {
+  Table table{.id = "effective", .title = "What ran"};
+  table.columns = {"Recipe", "Effective precision"};
+  for (const Labelled& row : label_runs(comparison)) table.rows.push_back({{.text = row.label}, {.text = effective_text(*row.run)}});
   return table;
 }
 

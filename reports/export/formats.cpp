@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cmath>
+#include <span>
 
 #include "core/base/text.h"
 
@@ -16,15 +17,24 @@ constexpr std::array kNoteStyles{
     NoteStyle{"not comparable", "✕", "incomparable"}, NoteStyle{"reference", "◆", "reference"},
 };
 
-}  // namespace
+// Of runs that came to no end; they need no line in the legend.
+constexpr std::array kStatusStyles{
+    NoteStyle{"failed", "✕", "incomparable"}, NoteStyle{"refused", "✕", "incomparable"}, NoteStyle{"cancelled", "✕", "incomparable"}};
 
-const NoteStyle* find_note_style(std::string_view note) {
-  for (const NoteStyle& style : kNoteStyles) {
+const NoteStyle* find_in(std::span<const NoteStyle> styles, std::string_view note) {
+  for (const NoteStyle& style : styles) {
     if (!note.starts_with(style.word)) continue;
     const std::string_view rest = note.substr(style.word.size());
     if (rest.empty() || rest.front() == ':' || rest.front() == ' ') return &style;
   }
   return nullptr;
+}
+
+}  // namespace
+
+const NoteStyle* find_note_style(std::string_view note) {
+  const NoteStyle* verdict = find_in(kNoteStyles, note);
+  return verdict != nullptr ? verdict : find_in(kStatusStyles, note);
 }
 
 std::string note_legend() {

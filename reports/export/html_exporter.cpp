@@ -64,7 +64,7 @@ std::string breakable(std::string_view header) {
   for (size_t i = 0; i < header.size(); ++i) {
     if (header[i] == '@') result += "<wbr>";
     result += header[i];
-    if (header[i] == '/' && header.size() - i > kLongestUnit) result += "<wbr>";
+    if (header[i] == '_' || (header[i] == '/' && header.size() - i > kLongestUnit)) result += "<wbr>";
   }
   return result;
 }

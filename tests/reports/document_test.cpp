@@ -31,8 +31,7 @@ const Cell& cell(const Table& table, std::string_view row, std::string_view colu
 TEST(PrecisionTable, HasOneRowARunAndTheColumnsInOrder) {
   const Table table = build_precision_table(example_comparison());
   EXPECT_EQ(table.columns, (std::vector<std::string>{"Recipe", "Bits/weight", "File", "Peak memory", "Prefill@512 tok/s", "Decode@64 tok/s",
-                                                     "TTFT@512 ms", "Perplexity", "KLD mean", "KLD p99", "Same top 1", "addition", "completion",
-                                                     "Effective"}));
+                                                     "TTFT@512 ms", "Perplexity", "KLD mean", "KLD p99", "Same top 1", "addition", "completion"}));
   ASSERT_EQ(table.rows.size(), 6U);
   for (const auto& row : table.rows) EXPECT_EQ(row.size(), table.columns.size());
   EXPECT_EQ(table.rows[0][0].note, "reference");
@@ -75,7 +74,9 @@ TEST(PrecisionTable, CarriesTheVerdicts) {
 
 TEST(PrecisionTable, ShowsARunThatWasRefusedWithItsReason) {
   const Table table = build_precision_table(example_comparison());
-  EXPECT_EQ(cell(table, "fp8", "Effective").text, "refused: cpu: fp8 needs a CUDA device with FP8 arithmetic; int8 runs here");
+  EXPECT_EQ(cell(table, "fp8", "Recipe").note, "refused");
+  EXPECT_EQ(cell(build_effective_table(example_comparison()), "fp8", "Effective precision").text,
+            "refused: cpu: fp8 needs a CUDA device with FP8 arithmetic; int8 runs here");
   EXPECT_EQ(cell(table, "fp8", "Perplexity").text, "-");
   EXPECT_FALSE(cell(table, "fp8", "Perplexity").value.has_value());
 }
@@ -101,7 +102,7 @@ TEST(PrecisionTable, OfOneRunAloneHasNoBestAndNoVerdict) {
 TEST(PrecisionTable, OfRunsWithoutMetricsStillShowsThem) {
   const auto runs = example_runs();
   const Table table = build_precision_table(compare_runs(runs.back(), {}));
-  EXPECT_EQ(table.columns, (std::vector<std::string>{"Recipe", "Effective"}));
+  EXPECT_EQ(table.columns, (std::vector<std::string>{"Recipe"}));
   EXPECT_FALSE(build_document(compare_runs(runs.back(), {})).blocks.empty());
 }
 

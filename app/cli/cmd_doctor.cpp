@@ -56,8 +56,9 @@ Check check_database(const std::filesystem::path& db) {
 
 Check check_cache() {
   const std::filesystem::path folder = platform::user_cache_folder();
-  const Status written = write_file(folder / ".doctor", "");
   std::error_code ignored;
+  std::filesystem::create_directories(folder, ignored);
+  const Status written = write_file(folder / ".doctor", "");
   std::filesystem::remove(folder / ".doctor", ignored);
   return {"cache", written.has_value(), written ? folder.string() : written.error().message, written ? "" : "choose another with PHISCOPE_CACHE"};
 }

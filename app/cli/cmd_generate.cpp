@@ -41,15 +41,13 @@ Result<int> run(const Options& options, const Shared& shared) {
   };
   PHISCOPE_ASSIGN(const session::GenerateResult result, session::generate(options.request, on_text, call_options(line)));
   line.clear();
-  if (shared.json) {
+  if (!shared.json) print("");
+  print_notices(result.report, shared);
+  if (shared.json)
     print_json(document_of(result));
-  } else {
-    print("");
-    print_notices(result.report, shared);
-    if (!shared.quiet)
-      print_note(fmt::format("{} prompt tokens at {:.1f} tok/s, {} new tokens at {:.1f} tok/s, stopped by {}", result.prompt_tokens,
-                             result.prefill_tokens_per_s, result.ids.size(), result.decode_tokens_per_s, result.stop_reason));
-  }
+  else if (!shared.quiet)
+    print_note(fmt::format("{} prompt tokens at {:.1f} tok/s, {} new tokens at {:.1f} tok/s, stopped by {}", result.prompt_tokens,
+                           result.prefill_tokens_per_s, result.ids.size(), result.decode_tokens_per_s, result.stop_reason));
   return result.stop_reason == "cancelled" ? kExitCancelled : kExitDone;
 }
 

@@ -17,6 +17,7 @@ Json to_json(const session::QuantizeResult& result) {
   document["artifact"] = {{"path", result.path.string()}, {"bytes", result.bytes}, {"hash", result.hash}, {"recipe", result.recipe}};
   document["seconds"] = result.seconds;
   document["bits_per_weight"] = result.bits_per_weight;
+  document["notices"] = result.notices;
   document["tensors"] = Json::array();
   for (const auto& tensor : result.tensors)
     document["tensors"].push_back({{"name", tensor.name},
@@ -53,6 +54,8 @@ Action add_quantize(CLI::App& command, const Shared& shared) {
     ProgressLine line(shared.quiet);
     PHISCOPE_ASSIGN(const session::QuantizeResult result, session::quantize(*request, call_options(line)));
     line.clear();
+    if (!shared.quiet)
+      for (const std::string& notice : result.notices) print_note(fmt::format("note: {}", notice));
     if (shared.json)
       print_json(to_json(result));
     else

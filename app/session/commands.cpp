@@ -162,6 +162,7 @@ Result<QuantizeResult> quantize(const QuantizeRequest& request, const CallOption
     tensor.bytes = row.value("bytes", uint64_t{0});
     result.tensors.push_back(std::move(tensor));
   }
+  for (const Json& notice : reply.value("notices", Json::array())) result.notices.push_back(notice.get<std::string>());
   return result;
 }
 

@@ -104,6 +104,7 @@ struct QuantizeResult {
   std::string hash, recipe;
   double seconds = 0, bits_per_weight = 0;
   std::vector<QuantizedTensor> tensors;
+  std::vector<std::string> notices;
 };
 Result<QuantizeResult> quantize(const QuantizeRequest& request, const CallOptions& options);
 

@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include <cmath>
 
 #include "app/worker/jobs.h"
@@ -39,6 +41,10 @@ Json tensors_json(const Artifact& artifact) {
                        {"max_abs_error", tensor.error.max_abs_error}, {"from_source", tensor.from_source}, {"bytes", tensor.bytes}});
   }
   return tensors;
+}
+
+std::string requantized_notice(const std::string& name, const Artifact& source) {
+  return fmt::format("{} was quantized already ({}); the errors of both add up, so the model that it was made from gives a better artifact", name, source.recipe);
 }
 
 double seconds_since(int64_t begin_ns) { return static_cast<double>(monotonic_ns() - begin_ns) * 1e-9; }
@@ -110,18 +116,24 @@ Result<Json> quantize_job(const Json& request, JobContext& context) {
   PHISCOPE_ASSIGN(const std::string out, json_string(request, "out", kWhere));
   PHISCOPE_ASSIGN(const Recipe recipe, recipe_field(request));
   PHISCOPE_ASSIGN(const ModelReference reference, resolve_model(argument));
-  if (reference.kind == ModelReference::Kind::artifact)
-    return fail(ErrorCode::invalid_argument, "{} is quantized already; name the model that it was made from", argument);
   const int64_t begin = monotonic_ns();
   Model model;
   if (reference.kind == ModelReference::Kind::synthetic) {
     return fail(ErrorCode::unsupported, "{} has random weights made on the fly; there is nothing worth writing", argument);
   }
-  PHISCOPE_ASSIGN(model, load_model(reference.path));
+  std::vector<std::string> notices;
+  if (reference.kind == ModelReference::Kind::artifact) {
+    PHISCOPE_ASSIGN(const Artifact source, open_artifact(reference.path));
+    PHISCOPE_ASSIGN(model, model_of_artifact(source));
+    notices.push_back(requantized_notice(argument, source));
+  } else {
+    PHISCOPE_ASSIGN(model, load_model(reference.path));
+  }
   PHISCOPE_ASSIGN(const Artifact artifact, make_artifact(model, recipe, out, convert_options(request, context)));
   return Json{{"artifact", {{"path", artifact.folder.string()}, {"bytes", artifact.file_bytes}, {"hash", artifact.hash}, {"recipe", artifact.recipe}}},
               {"seconds", seconds_since(begin)},
               {"tensors", tensors_json(artifact)},
+              {"notices", notices},
               {"bits_per_weight", artifact.bits_per_weight}};
 }
 

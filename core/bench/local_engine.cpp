@@ -143,10 +143,14 @@ Status LocalEngine::open_weights(const OpenBlock& block, const Progress& progres
     opened.artifact.bits_per_weight = values == 0 ? 0 : static_cast<double>(bits) / static_cast<double>(values);
     reply.synthetic = true;
   } else if (is_artifact_folder) {
-    if (recipe.base != "source")
-      return fail(ErrorCode::invalid_argument, "{} is quantized already; use --recipe source, or name the model that it was made from",
-                  reference.name);
     PHISCOPE_ASSIGN(opened.artifact, open_artifact(reference.path));
+    if (recipe.base != "source") {
+      reply.notices.push_back(fmt::format("{} was quantized already ({}); the errors of both recipes add up", reference.name, opened.artifact.recipe));
+      PHISCOPE_ASSIGN(opened.model, model_of_artifact(opened.artifact));
+      ConvertOptions options;
+      options.threads = block.threads;
+      PHISCOPE_ASSIGN(opened.artifact, cached_artifact(opened.model, recipe, cache_folder_, options, &reply.artifact_made));
+    }
     opened.model.name = reference.path.filename().string();
     opened.model.folder = reference.path;
     opened.model.plan = opened.artifact.plan;
@@ -176,7 +180,7 @@ Status LocalEngine::open_weights(const OpenBlock& block, const Progress& progres
   reply.artifact_path = opened.artifact.folder.string();
   reply.file_bytes = opened.artifact.file_bytes;
   reply.bits_per_weight = opened.artifact.bits_per_weight;
-  reply.notices = opened.model.notices;
+  reply.notices.insert(reply.notices.end(), opened.model.notices.begin(), opened.model.notices.end());
   return {};
 }
 

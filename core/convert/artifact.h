@@ -52,6 +52,8 @@ Result<Artifact> make_artifact(const Model& model, const Recipe& recipe, const s
 /// Reads an artifact back; checks manifest, shapes and sizes. `model` gives the tensors that were not copied; for a folder that refers to
 /// its source, the manifest's source path is opened when `model` is null.
 Result<Artifact> open_artifact(const std::filesystem::path& folder, const Model* model = nullptr);
+/// An artifact as a model, to be quantized again: its weights as they are, errors add up. Lives as long as the artifact's weights.
+Result<Model> model_of_artifact(const Artifact& artifact);
 /// True when the folder holds a Phiscope manifest.
 bool is_artifact(const std::filesystem::path& folder);
 

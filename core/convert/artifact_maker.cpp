@@ -112,7 +112,7 @@ void Maker::choose_encodings() {
     tensor.rows = planned.rows;
     tensor.columns = planned.columns;
     tensor.bytes = tensor.encoding.bytes(planned.rows, planned.columns);
-    tensor.from_source = same_encoding(tensor.encoding, source);
+    tensor.from_source = model_.files != nullptr && same_encoding(tensor.encoding, source);
     has_integers |= tensor.encoding.is_integer() && !tensor.from_source;
     all_elements_ += static_cast<double>(planned.rows) * static_cast<double>(planned.columns);
     manifest_.tensors.push_back(std::move(tensor));
@@ -256,7 +256,7 @@ Status check_target(const std::filesystem::path& target) {
 }  // namespace
 
 Result<Artifact> make_artifact(const Model& model, const Recipe& recipe, const std::filesystem::path& target, const ConvertOptions& options) {
-  if (!model.files)
+  if (model.folder.empty())
     return fail(ErrorCode::unsupported, "{}: a synthetic model is not written to disk; benchmark it as it is", model.name);
   PHISCOPE_TRY(check_target(target));
   std::error_code error;

@@ -173,4 +173,15 @@ Result<Artifact> open_artifact(const std::filesystem::path& folder, const Model*
   return artifact;
 }
 
+Result<Model> model_of_artifact(const Artifact& artifact) {
+  Model model;
+  PHISCOPE_ASSIGN(model.config, load_config(artifact.folder));
+  model.name = artifact.folder.filename().string();
+  model.folder = artifact.folder;
+  model.plan = artifact.plan;
+  model.weights = artifact.weights;
+  model.hash = artifact.hash;
+  return model;
+}
+
 }  // namespace phiscope

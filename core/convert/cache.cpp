@@ -113,7 +113,7 @@ Result<Artifact> cached_artifact(const Model& model, const Recipe& recipe, const
   bool ignored = false;
   bool& was_made = made != nullptr ? *made : ignored;
   was_made = false;
-  if (!model.files) return artifact_in_memory(model, recipe);
+  if (model.folder.empty()) return artifact_in_memory(model, recipe);
   PHISCOPE_ASSIGN(Artifact artifact, cached_weights(model, weights_recipe(recipe), cache_folder, options, &was_made));
   if (artifact.recipe == recipe.name) return artifact;
   artifact.recipe = recipe.name;

@@ -10,7 +10,7 @@ constexpr uint64_t kReadWholeBelow = 64 << 20;
 constexpr uint64_t kSampleBytes = 1 << 20;
 
 std::string header_line(const TensorEntry& tensor) {
-  return fmt::format("{}\n{} {} {}\n", tensor.name, dtype_name(tensor.view.dtype), shape_text(tensor.view.shape), tensor.view.bytes());
+  return fmt::format("{}\n{} {} {}\n", tensor.name, tensor.view.type_name(), shape_text(tensor.view.shape), tensor.view.bytes());
 }
 
 // First, middle and last megabyte: enough to tell checkpoints apart; the modification time catches the rest.

@@ -180,14 +180,19 @@ Status TensorFilesBuilder::add(std::shared_ptr<const MappedFile> mapped) {
     entries.push_back(std::move(entry));
   }
   PHISCOPE_TRY(check_cover(entries, file, data.size()));
+  for (TensorEntry& entry : entries) entry.offset += data_start;
+  return add(std::move(mapped), std::move(entries));
+}
 
+Status TensorFilesBuilder::add(std::shared_ptr<const MappedFile> mapped, std::vector<TensorEntry> entries) {
+  const std::string file = mapped->path().filename().string();
   const int file_index = static_cast<int>(files_->files_.size());
   for (TensorEntry& entry : entries) {
     entry.file = file_index;
-    entry.offset += data_start;
     const auto [known, is_new] = files_->index_.emplace(entry.name, static_cast<int>(files_->tensors_.size()));
     if (!is_new) {
       const TensorEntry& other = files_->tensors_[static_cast<size_t>(known->second)];
+      if (other.file == file_index) return fail(ErrorCode::invalid_file, "{}: tensor '{}' is there twice", file, entry.name);
       return fail(ErrorCode::invalid_file, "{}: tensor '{}' is also in {}", file, entry.name,
                   files_->files_[static_cast<size_t>(other.file)]->path().filename().string());
     }

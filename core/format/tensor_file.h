@@ -23,7 +23,7 @@ struct TensorEntry {
   uint64_t offset = 0;  // of the data in that file
 };
 
-/// The tensors of one model, in one or many mapped safetensors files. Immutable; thread-safe; views live as long as the object.
+/// The tensors of one model, in one or many mapped safetensors files or in a GGUF file (gguf.h). Immutable; thread-safe; views live as long as the object.
 class TensorFiles {
  public:
   /// One .safetensors file. Errors: invalid_file naming file, tensor and offset.

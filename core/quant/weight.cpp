@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "core/quant/blocks.h"
 #include "core/tensor/multiversion.h"
 
 namespace phiscope {
@@ -48,6 +49,7 @@ int64_t WeightEncoding::groups(int64_t columns) const {
 }
 
 uint64_t WeightEncoding::code_bytes_per_row(int64_t columns) const {
+  if (is_blocks()) return block_row_bytes(block, columns);
   const uint64_t bits_per_value = is_integer() ? static_cast<uint64_t>(bits) : 8 * dtype_bytes(float_type);
   return (static_cast<uint64_t>(columns) * bits_per_value + 7) / 8;
 }
@@ -58,6 +60,7 @@ uint64_t WeightEncoding::bytes(int64_t rows, int64_t columns) const {
 }
 
 std::string WeightEncoding::name() const {
+  if (is_blocks()) return std::string(block_layout(block).name);
   if (!is_integer()) return std::string(dtype_name(float_type));
   const std::string span = group == 0 ? "row" : fmt::format("g{}", group);
   return fmt::format("int{} {}{} {}-scale", bits, span, offset == OffsetClass::zero_point ? " zero-point" : "", dtype_name(scale_type));
@@ -78,6 +81,7 @@ void dequantize_row(const WeightView& weight, int64_t row, float* out) {
   const WeightEncoding& encoding = weight.encoding;
   const uint64_t row_bytes = encoding.code_bytes_per_row(weight.columns);
   const std::byte* codes = weight.codes + static_cast<uint64_t>(row) * row_bytes;
+  if (encoding.is_blocks()) return dequantize_blocks(encoding.block, codes, weight.columns, out);
   if (!encoding.is_integer()) {
     widen_to_f32({.dtype = encoding.float_type, .shape = {weight.columns}, .data = codes}, 0, weight.columns, out);
     return;

@@ -42,7 +42,14 @@ int64_t TensorView::elements() const {
   return count;
 }
 
-uint64_t TensorView::bytes() const { return static_cast<uint64_t>(elements()) * dtype_bytes(dtype); }
+uint64_t TensorView::bytes() const {
+  const auto count = static_cast<uint64_t>(elements());
+  if (block == BlockType::none) return count * dtype_bytes(dtype);
+  const BlockLayout& layout = block_layout(block);
+  return count / static_cast<uint64_t>(layout.values) * static_cast<uint64_t>(layout.bytes);
+}
+
+std::string_view TensorView::type_name() const { return block == BlockType::none ? dtype_name(dtype) : block_layout(block).name; }
 
 std::string shape_text(std::span<const int64_t> shape) { return fmt::format("[{}]", fmt::join(shape, ", ")); }
 

@@ -11,6 +11,8 @@
 #include <utility>
 #include <vector>
 
+#include "core/tensor/block_type.h"
+
 namespace phiscope {
 
 enum class DType : uint8_t { f32, f16, bf16, f64, i8, u8, i16, u16, i32, u32, i64, u64, boolean, f8_e4m3, f8_e5m2 };
@@ -30,9 +32,11 @@ struct TensorView {
   DType dtype = DType::f32;
   std::vector<int64_t> shape;
   const std::byte* data = nullptr;
+  BlockType block = BlockType::none;  // then the data is blocks along the last dimension, and dtype is u8
 
   int64_t elements() const;
   uint64_t bytes() const;
+  std::string_view type_name() const;  // "bf16", "Q4_K"
   int64_t rows() const { return shape.empty() ? 1 : shape.front(); }                   // first dimension
   int64_t columns() const { return rows() == 0 ? 0 : elements() / rows(); }            // all the others together
 };

@@ -21,11 +21,10 @@ struct Options {
 
 /// A folder that holds only tokenizer files will do, so a model's own checks are not asked for.
 Result<std::shared_ptr<const Tokenizer>> load_tokenizer(const std::string& argument) {
-  std::error_code ignored;
-  if (std::filesystem::exists(std::filesystem::path(argument) / "tokenizer.json", ignored)) return Tokenizer::load(argument);
+  if (Tokenizer::is_in(argument)) return Tokenizer::load(argument);
   PHISCOPE_ASSIGN(const ModelReference reference, resolve_model(argument));
   if (reference.kind == ModelReference::Kind::synthetic)
-    return fail(ErrorCode::unsupported, "{} has random weights and no tokenizer; name a folder with tokenizer.json", argument);
+    return fail(ErrorCode::unsupported, "{} has random weights and no tokenizer; name a folder with a tokenizer", argument);
   return Tokenizer::load(reference.path);
 }
 

@@ -16,9 +16,10 @@ namespace {
 constexpr int64_t kElementsPerPiece = int64_t{1} << 23;
 
 // Copied so that the folder is a model by itself.
-constexpr std::array<std::string_view, 10> kCompanions{
+constexpr std::array<std::string_view, 12> kCompanions{
     "config.json",      "generation_config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",
-    "added_tokens.json", "tokenizer.model",        "vocab.json",     "merges.txt",            "chat_template.jinja"};
+    "added_tokens.json", "tokenizer.model",        "vocab.json",     "merges.txt",            "chat_template.jinja",
+    "cl100k_base.tiktoken", "o200k_base.tiktoken"};
 
 /// A folder that disappears unless it was moved into place.
 class FolderBuild {

@@ -13,7 +13,6 @@
 namespace phiscope {
 namespace {
 
-constexpr uint32_t kNoRank = ~uint32_t{0};
 // Up to here the pair to merge is found by scanning: no heap, no links, everything in L1. The two are equally fast at about 50 symbols.
 constexpr size_t kScanSymbols = 48;
 // Longer words are rare and would fill the memory with texts that do not come again.
@@ -48,22 +47,45 @@ BpeModel::BpeModel(const TokenizerDefinition& definition)
     : byte_level_(definition.byte_level),
       fuse_unk_(definition.fuse_unk),
       ignore_merges_(definition.ignore_merges),
+      by_joined_text_(!definition.piece_ranks.empty()),
       unk_(definition.unk),
       surfaces_(definition.pieces),
       by_surface_(surfaces_, surfaces_.size()),
-      pairs_(std::bit_ceil(2 * definition.merges.size() + 2)) {
-  if (byte_level_) {
-    for (std::string& surface : surfaces_) surface = bytes_of_spelling(surface).value_or("");
+      piece_ranks_(definition.piece_ranks) {
+  fallback_ids_.fill(-1);
+  for (size_t id = 0; definition.byte_fallback && id < surfaces_.size(); ++id) {
+    const auto byte = fallback_byte(surfaces_[id]);
+    if (!byte || surfaces_[id] != fmt::format("<0x{:02X}>", static_cast<unsigned char>(*byte))) continue;
+    fallback_ids_[static_cast<unsigned char>(*byte)] = static_cast<int32_t>(id);
   }
-  for (size_t id = 0; id < surfaces_.size(); ++id) {
-    if (!surfaces_[id].empty()) by_surface_.insert(static_cast<int32_t>(id));
-  }
+  add_pieces();
   for (size_t byte = 0; byte < 256; ++byte) {
     const char character = static_cast<char>(byte);
     byte_ids_[byte] = by_surface_.find({&character, 1});
-    fallback_ids_[byte] = definition.byte_fallback ? by_surface_.find(fmt::format("<0x{:02X}>", byte)) : -1;
   }
-  cuts_at_space_mark_ = !byte_level_ && !ignore_merges_ && by_surface_.find(kSpaceMark) >= 0;
+  if (by_joined_text_) {
+    size_t longest = 0;
+    for (const std::string& surface : surfaces_) longest = std::max(longest, surface.size());
+    joined_.emplace(by_surface_, piece_ranks_, longest);
+    cuts_at_space_mark_ = !byte_level_ && !ignore_merges_ && by_surface_.find(kSpaceMark) >= 0 && cuts_joins_at_space_mark();
+  } else {
+    cuts_at_space_mark_ = !byte_level_ && !ignore_merges_ && by_surface_.find(kSpaceMark) >= 0;
+    add_merges(definition);
+  }
+}
+
+// Surfaces of byte-level pieces are bytes; what matches no text has none.
+void BpeModel::add_pieces() {
+  for (size_t id = 0; id < surfaces_.size(); ++id) {
+    std::string& surface = surfaces_[id];
+    if (byte_level_) surface = bytes_of_spelling(surface).value_or("");
+    if (by_joined_text_ && piece_ranks_[id] == kNoRank) surface.clear();
+    if (!surface.empty()) by_surface_.insert(static_cast<int32_t>(id));
+  }
+}
+
+void BpeModel::add_merges(const TokenizerDefinition& definition) {
+  pairs_.resize(std::bit_ceil(2 * definition.merges.size() + 2));
   for (size_t rank = 0; rank < definition.merges.size(); ++rank) {
     const auto [left, right, result] = definition.merges[rank];
     const uint64_t key = pair_key(left, right);
@@ -74,6 +96,15 @@ BpeModel::BpeModel(const TokenizerDefinition& definition)
       cuts_at_space_mark_ = false;
     }
   }
+}
+
+// True when "▁" stands in pieces only at their start: then no join crosses from another character to a "▁".
+bool BpeModel::cuts_joins_at_space_mark() const {
+  return std::all_of(surfaces_.begin(), surfaces_.end(), [](const std::string& surface) {
+    size_t body = 0;
+    while (surface.compare(body, kSpaceMark.size(), kSpaceMark) == 0) body += kSpaceMark.size();
+    return surface.find(kSpaceMark, body) == std::string::npos;
+  });
 }
 
 const BpeModel::Pair* BpeModel::find_pair(int32_t left, int32_t right) const {
@@ -138,6 +169,7 @@ void BpeModel::encode_unsplit(std::string_view text, Scratch& scratch, std::vect
 
 void BpeModel::compute(std::string_view word, Scratch& scratch) const {
   scratch.symbols.clear();
+  if (by_joined_text_) return compute_joined(word, scratch);
   if (byte_level_) {
     start_bytes(word, scratch);
   } else {
@@ -148,6 +180,27 @@ void BpeModel::compute(std::string_view word, Scratch& scratch) const {
     merge_short(scratch);
   } else {
     merge_long(scratch);
+  }
+}
+
+void BpeModel::compute_joined(std::string_view word, Scratch& scratch) const {
+  std::vector<uint32_t>& begins = scratch.joined.begins;
+  begins.clear();
+  for (size_t i = 0; i < word.size(); i += byte_level_ ? 1 : character_bytes(word[i])) begins.push_back(static_cast<uint32_t>(i));
+  joined_->merge(word, scratch.joined);
+  bool after_unk = false;
+  for (size_t i = 0; i < begins.size(); ++i) {
+    const size_t end = i + 1 < begins.size() ? begins[i + 1] : word.size();
+    const std::string_view part = word.substr(begins[i], end - begins[i]);
+    const int32_t id = by_surface_.find(part);
+    if (id >= 0) {
+      scratch.symbols.push_back(id);
+    } else if (!add_fallback_bytes(part, scratch.symbols)) {
+      if (unk_ >= 0 && !(after_unk && fuse_unk_)) scratch.symbols.push_back(unk_);
+      after_unk = true;
+      continue;
+    }
+    after_unk = false;
   }
 }
 

@@ -1,6 +1,7 @@
 #include "core/tokenizer/byte_alphabet.h"
 
 #include <array>
+#include <charconv>
 #include <cstdint>
 
 namespace phiscope {
@@ -25,6 +26,16 @@ constexpr std::array<int16_t, kAlphabetEnd> make_byte_of() {
 
 constexpr auto kByteOf = make_byte_of();
 
+constexpr std::array<uint16_t, 256> make_character_of() {
+  std::array<uint16_t, 256> character_of{};
+  for (size_t code = 0; code < kAlphabetEnd; ++code) {
+    if (kByteOf[code] >= 0) character_of[static_cast<size_t>(kByteOf[code])] = static_cast<uint16_t>(code);
+  }
+  return character_of;
+}
+
+constexpr auto kCharacterOf = make_character_of();
+
 }  // namespace
 
 char32_t next_codepoint(std::string_view text, size_t& position) {
@@ -46,6 +57,29 @@ std::optional<std::string> bytes_of_spelling(std::string_view piece) {
     bytes.push_back(static_cast<char>(kByteOf[code]));
   }
   return bytes;
+}
+
+std::string spelling_of_bytes(std::string_view bytes) {
+  std::string spelling;
+  spelling.reserve(bytes.size() + bytes.size() / 4);
+  for (const char byte : bytes) {
+    const uint16_t code = kCharacterOf[static_cast<unsigned char>(byte)];
+    if (code < 0x80) {
+      spelling += static_cast<char>(code);
+    } else {
+      spelling += static_cast<char>(0xc0 | code >> 6);
+      spelling += static_cast<char>(0x80 | (code & 0x3f));
+    }
+  }
+  return spelling;
+}
+
+std::optional<char> fallback_byte(std::string_view piece) {
+  if (piece.size() != 6 || !piece.starts_with("<0x") || piece[5] != '>') return std::nullopt;
+  unsigned value = 0;
+  const auto [end, error] = std::from_chars(piece.data() + 3, piece.data() + 5, value, 16);
+  if (error != std::errc() || end != piece.data() + 5) return std::nullopt;
+  return static_cast<char>(value);
 }
 
 }  // namespace phiscope

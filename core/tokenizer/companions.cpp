@@ -4,6 +4,7 @@
 #include <set>
 
 #include "core/base/files.h"
+#include "core/tokenizer/added_token_json.h"
 #include "core/tokenizer/tokenizer_document.h"
 
 namespace phiscope {
@@ -49,7 +50,7 @@ Result<std::optional<int32_t>> read_token(const Json& config, std::string_view k
   if (added != definition.added.end()) return added->id;
   const auto piece = std::find(definition.pieces.begin(), definition.pieces.end(), content);
   if (content.empty() || piece == definition.pieces.end()) {
-    return fail(ErrorCode::invalid_file, "{} {} is not a token of tokenizer.json", place, shown(content));
+    return fail(ErrorCode::invalid_file, "{} {} is not a token of the vocabulary", place, shown(content));
   }
   return static_cast<int32_t>(piece - definition.pieces.begin());
 }
@@ -103,6 +104,24 @@ Result<TokenizerSettings> read_companions(const std::filesystem::path& folder, c
     PHISCOPE_ASSIGN(settings.chat_template, read_template(config, where));
   }
   return settings;
+}
+
+Status add_configured_tokens(const std::filesystem::path& folder, TokenizerDefinition& definition) {
+  const std::string where = (folder / "tokenizer_config.json").string();
+  PHISCOPE_ASSIGN(const Json config, read_optional(where));
+  PHISCOPE_ASSIGN(std::vector<AddedToken> tokens, read_added_tokens_decoder(config, where));
+  std::error_code ignored;
+  if (tokens.empty() && std::filesystem::exists(folder / "added_tokens.json", ignored)) {
+    return fail(ErrorCode::unsupported, "{}: key 'added_tokens_decoder' is missing, which has the flags of the tokens of added_tokens.json; put the model's tokenizer.json beside it",
+                where);
+  }
+  return add_tokens(std::move(tokens), where, definition);
+}
+
+Result<std::string> read_model_type(const std::filesystem::path& folder) {
+  const std::string where = (folder / "config.json").string();
+  PHISCOPE_ASSIGN(const Json config, read_optional(where));
+  return json_string_or(config, "model_type", "");
 }
 
 }  // namespace phiscope

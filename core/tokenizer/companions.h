@@ -13,4 +13,11 @@ namespace phiscope {
 /// Errors: invalid_file naming file and key.
 Result<TokenizerSettings> read_companions(const std::filesystem::path& folder, const TokenizerDefinition& definition);
 
+/// For vocabularies that do not hold their added tokens (tokenizer.model, .tiktoken): those of tokenizer_config.json. Errors: unsupported when only
+/// added_tokens.json has them, without flags.
+Status add_configured_tokens(const std::filesystem::path& folder, TokenizerDefinition& definition);
+
+/// "phi3small"; empty when config.json does not say.
+Result<std::string> read_model_type(const std::filesystem::path& folder);
+
 }  // namespace phiscope

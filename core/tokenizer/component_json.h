@@ -9,9 +9,6 @@
 
 namespace phiscope {
 
-/// Published added tokens have up to 31 bytes; the bound keeps the search at one position short.
-constexpr size_t kMaxAddedTokenBytes = 1024;
-
 /// Fills the parts of `out` that come from the components of a tokenizer.json's root. Errors: unsupported naming the component and its place.
 Status read_components(const Json& root, std::string_view where, TokenizerDefinition& out);
 

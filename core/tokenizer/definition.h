@@ -11,8 +11,16 @@
 
 namespace phiscope {
 
-/// Ids above this are refused: a table row is kept for every id, and the largest published vocabulary has 262,144.
-constexpr int32_t kMaxTokenId = (1 << 21) - 1;
+/// Ids above this are refused: about 130 bytes are kept for every id, and the largest published vocabulary has 262,144.
+constexpr int32_t kMaxTokenId = (1 << 19) - 1;
+/// Ids without a token; more of them make large tables from a small file. Published files have a few hundred.
+constexpr size_t kMaxIdGap = 1 << 16;
+/// Published files have up to 281,000.
+constexpr size_t kMaxMerges = 3 << 17;
+/// Published added tokens have up to 31 bytes; the bound keeps the search at one position short.
+constexpr size_t kMaxAddedTokenBytes = 1024;
+/// Of a piece that no merge makes.
+constexpr uint32_t kNoRank = ~uint32_t{0};
 
 struct BpeMerge {
   int32_t left = 0, right = 0, result = 0;  // ids; the rank is the position in the list
@@ -45,7 +53,9 @@ struct DecoderRules {
 
 struct TokenizerDefinition {
   std::vector<std::string> pieces;  // by id, added tokens included; "" where the id has no token
-  std::vector<BpeMerge> merges;     // empty rows never: every id is a row of `pieces`
+  std::vector<BpeMerge> merges;     // every id is a row of `pieces`
+  std::vector<uint32_t> piece_ranks;  // instead of merges, by id: two adjacent parts merge when their joined text is a piece, the lowest rank first;
+                                      // a piece of kNoRank matches no text. For rank files and SentencePiece scores.
   std::vector<AddedToken> added;    // unique ids and contents
   std::vector<NormalizerStep> normalizer;
   std::vector<SplitStep> splits;

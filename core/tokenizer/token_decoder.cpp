@@ -1,6 +1,5 @@
 #include "core/tokenizer/token_decoder.h"
 
-#include <charconv>
 #include <optional>
 
 #include "core/base/text.h"
@@ -10,15 +9,6 @@ namespace phiscope {
 namespace {
 
 constexpr std::string_view kReplacement = "\xef\xbf\xbd";  // U+FFFD
-
-// "<0x0A>", the spelling of one byte in SentencePiece vocabularies.
-std::optional<char> fallback_byte(std::string_view piece) {
-  if (piece.size() != 6 || !piece.starts_with("<0x") || piece[5] != '>') return std::nullopt;
-  unsigned value = 0;
-  const auto [end, error] = std::from_chars(piece.data() + 3, piece.data() + 5, value, 16);
-  if (error != std::errc() || end != piece.data() + 5) return std::nullopt;
-  return static_cast<char>(value);
-}
 
 std::string replace_all(const std::string& text, const std::string& pattern, const std::string& content) {
   std::string out;

@@ -1,11 +1,15 @@
 #include "core/tokenizer/tokenizer.h"
 
+#include <optional>
 #include <utility>
 
 #include "core/base/files.h"
 #include "core/base/hash.h"
+#include "core/tokenizer/added_token_json.h"
 #include "core/tokenizer/bpe_tokenizer.h"
 #include "core/tokenizer/companions.h"
+#include "core/tokenizer/rank_file.h"
+#include "core/tokenizer/sentencepiece_model.h"
 #include "core/tokenizer/tokenizer_json.h"
 
 namespace phiscope {
@@ -14,21 +18,71 @@ namespace {
 // The largest published tokenizer.json has 34 MB.
 constexpr uint64_t kMaxTokenizerBytes = uint64_t{1} << 28;
 
-Status require_tokenizer_json(const std::filesystem::path& folder) {
-  std::error_code ignored;
-  if (std::filesystem::exists(folder / "tokenizer.json", ignored)) return {};
-  if (!std::filesystem::is_directory(folder, ignored)) return fail(ErrorCode::not_found, "{}: there is no such folder", folder.string());
-  for (const auto& entry : std::filesystem::directory_iterator(folder, ignored)) {
-    if (entry.path().filename() != "tokenizer.model" && entry.path().extension() != ".tiktoken") continue;
-    return fail(ErrorCode::unsupported, "{}: only tokenizer.json is supported; put the model's tokenizer.json beside it", entry.path().string());
+using Path = std::filesystem::path;
+
+Result<TokenizerDefinition> define_json(const Path&, std::string_view text, std::string_view where) { return read_tokenizer_json(text, where); }
+
+Result<TokenizerDefinition> define_sentencepiece(const Path& folder, std::string_view bytes, std::string_view where) {
+  PHISCOPE_ASSIGN(TokenizerDefinition definition, read_sentencepiece_model(bytes, where));
+  PHISCOPE_TRY(add_configured_tokens(folder, definition));
+  return definition;
+}
+
+Result<TokenizerDefinition> define_ranks(const Path& folder, std::string_view text, std::string_view where) {
+  PHISCOPE_ASSIGN(TokenizerDefinition definition, read_rank_file(text, where));
+  PHISCOPE_TRY(add_configured_tokens(folder, definition));
+  if (!definition.added.empty()) return definition;
+  PHISCOPE_ASSIGN(const std::string type, read_model_type(folder));
+  if (type != "phi3small") {
+    return fail(ErrorCode::unsupported, "{}: its special tokens are not known; put a tokenizer_config.json with added_tokens_decoder beside it", where);
   }
-  return fail(ErrorCode::not_found, "{}: tokenizer.json is missing; a model folder has one", folder.string());
+  PHISCOPE_TRY(add_tokens(phi3_small_tokens(), where, definition));
+  return definition;
+}
+
+// In order of preference. To add a file kind: a row here and a loader that fills a TokenizerDefinition.
+struct FileKind {
+  std::string_view name;       // of the file, or
+  std::string_view extension;  // of any file
+  Result<TokenizerDefinition> (*define)(const Path& folder, std::string_view content, std::string_view where);
+};
+constexpr FileKind kFileKinds[] = {{"tokenizer.json", "", define_json},
+                                   {"tokenizer.model", "", define_sentencepiece},
+                                   {"", ".tiktoken", define_ranks}};
+
+struct FoundFile {
+  Path path;
+  const FileKind* kind = nullptr;
+};
+
+// The first name in order where several files have the extension.
+std::optional<Path> find_kind(const Path& folder, const FileKind& kind) {
+  std::error_code ignored;
+  if (!kind.name.empty()) {
+    const Path path = folder / kind.name;
+    return std::filesystem::exists(path, ignored) ? std::optional(path) : std::nullopt;
+  }
+  std::optional<Path> first;
+  for (const auto& entry : std::filesystem::directory_iterator(folder, ignored)) {
+    if (entry.path().extension() == kind.extension && (!first || entry.path() < *first)) first = entry.path();
+  }
+  return first;
+}
+
+Result<FoundFile> find_tokenizer_file(const Path& folder) {
+  std::error_code ignored;
+  if (!std::filesystem::is_directory(folder, ignored)) return fail(ErrorCode::not_found, "{}: there is no such folder", folder.string());
+  for (const FileKind& kind : kFileKinds) {
+    if (auto path = find_kind(folder, kind)) return FoundFile{*std::move(path), &kind};
+  }
+  return fail(ErrorCode::not_found, "{}: tokenizer.json is missing, and so are tokenizer.model and a .tiktoken file; a model folder has one of them",
+              folder.string());
 }
 
 // Over the files that decide ids, text and prompts; generation defaults are not part of a tokenizer's identity.
-Result<std::string> identity(const std::filesystem::path& folder, std::string_view tokenizer_json) {
+Result<std::string> identity(const Path& folder, std::string_view content) {
   Hasher hasher;
-  hasher.update(tokenizer_json);
+  hasher.update(content);
   for (const char* name : {"tokenizer_config.json", "chat_template.jinja"}) {
     std::error_code ignored;
     if (!std::filesystem::exists(folder / name, ignored)) continue;
@@ -41,14 +95,16 @@ Result<std::string> identity(const std::filesystem::path& folder, std::string_vi
 
 }  // namespace
 
-// A file of another kind becomes a further loader that fills a TokenizerDefinition.
-Result<std::shared_ptr<const Tokenizer>> Tokenizer::load(const std::filesystem::path& folder) {
-  PHISCOPE_TRY(require_tokenizer_json(folder));
-  const std::string where = (folder / "tokenizer.json").string();
-  PHISCOPE_ASSIGN(const std::string text, read_file(where, kMaxTokenizerBytes));
-  PHISCOPE_ASSIGN(TokenizerDefinition definition, read_tokenizer_json(text, where));
+bool Tokenizer::is_in(const Path& folder) { return find_tokenizer_file(folder).has_value(); }
+
+Result<std::shared_ptr<const Tokenizer>> Tokenizer::load(const Path& folder) {
+  PHISCOPE_ASSIGN(const FoundFile file, find_tokenizer_file(folder));
+  const std::string where = file.path.string();
+  PHISCOPE_ASSIGN(std::string content, read_file(where, kMaxTokenizerBytes));
+  PHISCOPE_ASSIGN(TokenizerDefinition definition, file.kind->define(folder, content, where));
   PHISCOPE_ASSIGN(TokenizerSettings settings, read_companions(folder, definition));
-  PHISCOPE_ASSIGN(settings.hash, identity(folder, text));
+  PHISCOPE_ASSIGN(settings.hash, identity(folder, content));
+  content = {};
   PHISCOPE_ASSIGN(std::shared_ptr<const Tokenizer> tokenizer, BpeTokenizer::create(std::move(definition), std::move(settings), where));
   return tokenizer;
 }

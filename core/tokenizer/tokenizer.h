@@ -39,9 +39,11 @@ class TokenStream {
 class Tokenizer {
  public:
   virtual ~Tokenizer() = default;
-  /// Reads tokenizer.json (with tokenizer_config.json, generation_config.json beside it when present). Errors: invalid_file naming file and key;
-  /// unsupported naming the component that is not known; not_found.
+  /// Reads tokenizer.json, else tokenizer.model (SentencePiece BPE), else a .tiktoken file, with tokenizer_config.json, generation_config.json beside
+  /// it when present. Errors: invalid_file naming file and key or offset; unsupported naming the component that is not known; not_found.
   static Result<std::shared_ptr<const Tokenizer>> load(const std::filesystem::path& folder);
+  /// True when the folder has one of these files.
+  static bool is_in(const std::filesystem::path& folder);
 
   /// No BOS is added (see add_bos()). Ill-formed UTF-8 is replaced by U+FFFD first, as the publisher's library does.
   virtual std::vector<int32_t> encode(std::string_view text, Specials specials = Specials::parse) const = 0;

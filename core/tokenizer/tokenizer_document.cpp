@@ -2,10 +2,14 @@
 
 #include <optional>
 
+#include "core/tokenizer/definition.h"
+
 namespace phiscope {
 namespace {
 
 constexpr size_t kMaxDepth = 64;  // published files have 6
+// A value takes up to 100 bytes however short it is in the file; published files have up to 50,000 outside the two tables.
+constexpr size_t kMaxValues = 1 << 19;
 
 // Builds a Json without looking up keys (a repeated key stays, the first one is found), and turns the two tables of `model` aside.
 class DocumentReader : public nlohmann::json_sax<Json> {
@@ -94,10 +98,12 @@ class DocumentReader : public nlohmann::json_sax<Json> {
   }
 
   bool vocab_id(int64_t id) {
+    if (document_.vocab.size() > static_cast<size_t>(kMaxTokenId)) return refuse(fmt::format("model.vocab has more than {} entries", kMaxTokenId + 1));
     document_.vocab.emplace_back(std::move(key_), id);
     return true;
   }
   bool merge_text(std::string text) {
+    if (document_.merges.size() == kMaxMerges) return refuse(fmt::format("model.merges has more than {} entries", kMaxMerges));
     if (in_merge_) {
       merge_parts_.push_back(std::move(text));
       return merge_parts_.size() <= 2 || wrong_type();
@@ -118,7 +124,12 @@ class DocumentReader : public nlohmann::json_sax<Json> {
   bool value(T&& content) {
     return table_ == Table::none ? add(std::forward<T>(content)) != nullptr : wrong_type();
   }
+  // Null when there are too many.
   Json* add(Json content) {
+    if (++values_ > kMaxValues) {
+      refuse(fmt::format("more than {} values outside model.vocab and model.merges", kMaxValues));
+      return nullptr;
+    }
     if (levels_.empty()) {
       document_.root = std::move(content);
       return &document_.root;
@@ -136,6 +147,7 @@ class DocumentReader : public nlohmann::json_sax<Json> {
     if (levels_.size() == kMaxDepth) return refuse(fmt::format("nested deeper than {} levels", kMaxDepth));
     const bool is_model = levels_.size() == 1 && content.is_object() && levels_.back().value->is_object() && key_ == "model";
     Json* value = add(std::move(content));
+    if (value == nullptr) return false;
     levels_.push_back({value, is_model});
     return true;
   }
@@ -152,6 +164,7 @@ class DocumentReader : public nlohmann::json_sax<Json> {
   Table table_ = Table::none;
   bool in_merge_ = false, seen_vocab_ = false, seen_merges_ = false;
   std::vector<std::string> merge_parts_;
+  size_t values_ = 0;
 };
 
 Status parse(std::string_view text, std::string_view where, bool has_tables, TokenizerDocument& document) {

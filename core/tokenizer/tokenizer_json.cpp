@@ -2,17 +2,13 @@
 
 #include <algorithm>
 
+#include "core/tokenizer/added_token_json.h"
 #include "core/tokenizer/component_json.h"
 #include "core/tokenizer/piece_map.h"
 #include "core/tokenizer/tokenizer_document.h"
 
 namespace phiscope {
 namespace {
-
-Status check_id(int64_t id, std::string_view where, std::string_view key) {
-  if (id >= 0 && id <= kMaxTokenId) return {};
-  return fail(ErrorCode::invalid_file, "{}: {} is {}; it must be between 0 and {}", where, key, id, kMaxTokenId);
-}
 
 // Puts a piece in its row, growing the table; an id has one piece.
 Status place(std::vector<std::string>& pieces, std::vector<bool>& taken, int32_t id, const std::string& piece, std::string_view where,
@@ -28,25 +24,6 @@ Status place(std::vector<std::string>& pieces, std::vector<bool>& taken, int32_t
   taken[row] = true;
   pieces[row] = piece;
   return {};
-}
-
-Result<AddedToken> read_added_token(const Json& entry, std::string_view where, const std::string& key) {
-  const std::string place_name = fmt::format("{}: {}", where, key);
-  if (!entry.is_object()) return fail(ErrorCode::invalid_file, "{} must be an object", place_name);
-  AddedToken token;
-  PHISCOPE_ASSIGN(const int64_t id, json_int(entry, "id", place_name, 0, kMaxTokenId));
-  token.id = static_cast<int32_t>(id);
-  PHISCOPE_ASSIGN(token.content, json_string(entry, "content", place_name));
-  PHISCOPE_ASSIGN(token.special, json_bool_or(entry, "special", false, place_name));
-  PHISCOPE_ASSIGN(token.lstrip, json_bool_or(entry, "lstrip", false, place_name));
-  PHISCOPE_ASSIGN(token.rstrip, json_bool_or(entry, "rstrip", false, place_name));
-  // The library's default: only ordinary words are normalized.
-  PHISCOPE_ASSIGN(token.normalized, json_bool_or(entry, "normalized", !token.special, place_name));
-  PHISCOPE_ASSIGN(token.single_word, json_bool_or(entry, "single_word", false, place_name));
-  if (token.content.size() > kMaxAddedTokenBytes) {
-    return fail(ErrorCode::unsupported, "{}: content has {} bytes; {} are supported", place_name, token.content.size(), kMaxAddedTokenBytes);
-  }
-  return token;
 }
 
 class Reader {
@@ -93,8 +70,10 @@ class Reader {
 
   Status vocab() {
     if (document_.vocab.empty()) return fail(ErrorCode::invalid_file, "{}: model.vocab has no entries", where_);
+    const size_t entries = document_.vocab.size();
+    const int64_t highest = std::min<int64_t>(kMaxTokenId, static_cast<int64_t>(entries));
     for (const auto& [piece, id] : document_.vocab) {
-      if (id < 0 || id > kMaxTokenId) PHISCOPE_TRY(check_id(id, where_, "model.vocab: the id of " + shown(piece)));
+      if (id < 0 || id > highest) PHISCOPE_TRY(check_id(id, entries, fmt::format("{}: model.vocab: the id of {}", where_, shown(piece))));
       if (static_cast<size_t>(id) < taken_.size() && taken_[static_cast<size_t>(id)] && out_.pieces[static_cast<size_t>(id)] == piece) {
         return fail(ErrorCode::invalid_file, "{}: model.vocab has {} twice", where_, shown(piece));
       }
@@ -132,10 +111,12 @@ class Reader {
     const auto list = document_.root.find("added_tokens");
     if (list == document_.root.end() || list->is_null()) return {};
     if (!list->is_array()) return fail(ErrorCode::invalid_file, "{}: key 'added_tokens' must be a list", where_);
+    const size_t entries = out_.pieces.size() + list->size();
     std::vector<bool> added_ids;
     for (size_t i = 0; i < list->size(); ++i) {
       const std::string key = fmt::format("added_tokens[{}]", i);
-      PHISCOPE_ASSIGN(AddedToken token, read_added_token((*list)[i], where_, key));
+      PHISCOPE_ASSIGN(AddedToken token, added_token((*list)[i], fmt::format("{}: {}", where_, key)));
+      PHISCOPE_TRY(check_id(token.id, entries, fmt::format("{}: {}: the id", where_, key)));
       if (const int32_t id = map_.find(token.content); id >= 0 && id != token.id) {
         return fail(ErrorCode::invalid_file, "{}: {}: {} has id {} here and {} in model.vocab", where_, key, shown(token.content), token.id, id);
       }
@@ -148,6 +129,12 @@ class Reader {
       out_.added.push_back(std::move(token));
     }
     return unique_contents();
+  }
+
+  static Result<AddedToken> added_token(const Json& entry, const std::string& place_name) {
+    if (!entry.is_object()) return fail(ErrorCode::invalid_file, "{} must be an object", place_name);
+    PHISCOPE_ASSIGN(const int64_t id, json_int(entry, "id", place_name, 0, kMaxTokenId));
+    return read_added_token(entry, static_cast<int32_t>(id), place_name);
   }
 
   Status unique_contents() const {

@@ -72,7 +72,7 @@ TEST_P(Golden, KnowsTheSpecialTokensOfTheSettings) {
 
 INSTANTIATE_TEST_SUITE_P(Tokenizers, Golden, testing::ValuesIn(test::golden_rows()), [](const auto& row) {
   std::string name = row.param.name;
-  for (char& c : name) c = c == '-' || c == '.' ? '_' : c;
+  for (char& c : name) c = c == '-' || c == '.' || c == ' ' ? '_' : c;
   return name;
 });
 

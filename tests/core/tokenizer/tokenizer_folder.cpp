@@ -30,6 +30,10 @@ const std::vector<GoldenRow>& golden_rows() {
       published("phi-4"),
       published("phi-4-mini"),
       {"phi-4-mini-reasoning", kGolden, "tokenizers/phi-4-mini", "tokenizers/phi-4-mini-reasoning", "tokenizers/phi-4-mini-reasoning"},
+      {"phi-3-mini sentencepiece", kGolden, "tokenizers/phi-3-mini", "tokenizers/phi-3-mini", "", "tokenizer.model", "phi-3-mini"},
+      {"phi-3.5-mini sentencepiece", kGolden, "tokenizers/phi-3-mini", "tokenizers/phi-3-mini", "tokenizers/phi-3.5-mini", "tokenizer.model", "phi-3.5-mini"},
+      {"phi-3-small", kGolden, "tokenizers/phi-3-small", "tokenizers/phi-3-small", "", "cl100k_base.tiktoken"},
+      {"phi-4 ranks", kGolden, "tokenizers/phi-3-small", "tokenizers/phi-4", "", "cl100k_base.tiktoken", "phi-4"},
       {"seeded", "tests/golden/tokenizer/seeded.json", "models/phi-3-mini-tiny", "models/phi-3-mini-tiny", ""},
       {"tiny_phi", "tests/golden/tokenizer/tiny_phi.json", "datasets/tiny_phi/model", "datasets/tiny_phi/model", ""},
   };
@@ -47,7 +51,7 @@ LoadedRow load_row(const GoldenRow& row) {
   const std::filesystem::path golden = golden_path(row.golden), tokenizer = golden_path(row.tokenizer), settings = golden_path(row.settings);
   if (golden.empty() || tokenizer.empty() || settings.empty()) return loaded;
   const TemporaryFolder folder;
-  std::filesystem::create_symlink(tokenizer / "tokenizer.json", folder / "tokenizer.json");
+  std::filesystem::create_symlink(tokenizer / row.file, folder / row.file);
   std::filesystem::create_symlink(settings / "tokenizer_config.json", folder / "tokenizer_config.json");
   if (!row.chat.empty()) std::filesystem::create_symlink(golden_path(row.chat) / "chat_template.jinja", folder / "chat_template.jinja");
   auto result = Tokenizer::load(folder.path());
@@ -56,7 +60,7 @@ LoadedRow load_row(const GoldenRow& row) {
   EXPECT_TRUE(document.has_value()) << document.error().message;
   if (!result || !document) return loaded;
   loaded.tokenizer = *result;
-  loaded.golden = document->at(row.name);
+  loaded.golden = document->at(row.key.empty() ? row.name : row.key);
   return loaded;
 }
 

@@ -14,14 +14,16 @@
 namespace phiscope::test {
 
 struct GoldenRow {
-  std::string name;       // key in the golden file
+  std::string name;       // of the test
   std::string golden;     // fixture, or file of the source tree when it starts with "tests/"
-  std::string tokenizer;  // folder of tokenizer.json; a fixture, or of the source tree when it starts with "datasets/"
+  std::string tokenizer;  // folder of `file`; a fixture, or of the source tree when it starts with "datasets/"
   std::string settings;   // folder of tokenizer_config.json
   std::string chat;       // folder of chat_template.jinja, or empty
+  std::string file = "tokenizer.json";
+  std::string key{};      // in the golden file; empty = name
 };
 inline std::ostream& operator<<(std::ostream& out, const GoldenRow& row) { return out << row.name; }
-/// To add a tokenizer: a row here.
+/// To add a tokenizer: a row in the .cpp.
 const std::vector<GoldenRow>& golden_rows();
 
 /// A path of the source tree (datasets/, tests/) or of the fixtures; empty when absent.

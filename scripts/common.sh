@@ -4,6 +4,8 @@ ROOT="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
 
 # Compiled objects are shared between checkouts: paths below the root are cached as relative ones.
 export CCACHE_BASEDIR="$ROOT" CCACHE_NOHASHDIR=1
+# What ccache asks for with precompiled headers: their content counts, not their time.
+export CCACHE_SLOPPINESS="pch_defines,time_macros,include_file_mtime,include_file_ctime"
 
 step() { printf '==> %s\n' "$*"; }
 

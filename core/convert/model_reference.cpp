@@ -14,17 +14,22 @@ namespace {
 
 constexpr std::string_view kSafetensorsCommand =
     "python3 -c \"from transformers import AutoModelForCausalLM as M; M.from_pretrained('FOLDER').save_pretrained('NEW_FOLDER')\"";
+constexpr std::string_view kFromTensorFlowCommand =
+    "python3 -c \"from transformers import AutoModelForCausalLM as M; M.from_pretrained('FOLDER', from_tf=True).save_pretrained('NEW_FOLDER')\"";
 
 struct RefusedFile {
   std::string_view extension;
   std::string_view what, remedy;
+  std::string_view command = kSafetensorsCommand;
 };
 // Files that are no source for quantizing. Pickles run code when they are read; the others have lost what a quantizer needs.
 constexpr std::array kRefusedFiles{
     RefusedFile{".bin", "a PyTorch pickle", "convert it to safetensors: "},
     RefusedFile{".pt", "a PyTorch pickle", "convert it to safetensors: "},
     RefusedFile{".pth", "a PyTorch pickle", "convert it to safetensors: "},
-    RefusedFile{".h5", "a Keras file", "load it with transformers (from_tf=True) and save it as safetensors: "},
+    RefusedFile{".ckpt", "a PyTorch pickle", "convert it to safetensors: "},
+    RefusedFile{".h5", "a Keras file", "convert it to safetensors with transformers 4 and TensorFlow: ", kFromTensorFlowCommand},
+    RefusedFile{".keras", "a Keras file", "use the checkpoint that it was made from, as safetensors: "},
     RefusedFile{".tflite", "a compiled LiteRT model", "use the checkpoint that it was exported from, as safetensors: "},
     RefusedFile{".onnx", "an exported graph", "use the checkpoint that it was exported from, as safetensors: "},
 };
@@ -38,7 +43,7 @@ Status check_file(const std::filesystem::path& path) {
   const std::string extension = lower_case(path.extension().string());
   for (const RefusedFile& row : kRefusedFiles)
     if (row.extension == extension)
-      return fail(ErrorCode::unsupported, "{}: is {}, which is not read; {}{}", path.string(), row.what, row.remedy, kSafetensorsCommand);
+      return fail(ErrorCode::unsupported, "{}: is {}, which is not read; {}{}", path.string(), row.what, row.remedy, row.command);
   if (extension == ".gguf")
     return fail(ErrorCode::unsupported, "{}: GGUF files come with a later version; use the model's Hugging Face folder", path.string());
   if (extension == ".safetensors")

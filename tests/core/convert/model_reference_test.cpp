@@ -63,9 +63,9 @@ TEST_F(ModelArgument, MustExist) {
 }
 
 TEST_F(ModelArgument, RefusesOtherFilesByNameWithTheWayOut) {
-  for (const char* name : {"pytorch_model.bin", "model.pt", "model.PTH"})
+  for (const char* name : {"pytorch_model.bin", "model.pt", "model.PTH", "phi.ckpt"})
     expect_refused(touch(name), ErrorCode::unsupported, {name, "pickle", "save_pretrained"});
-  expect_refused(touch("tf_model.h5"), ErrorCode::unsupported, {"tf_model.h5", "from_tf=True", "save_pretrained"});
+  expect_refused(touch("tf_model.h5"), ErrorCode::unsupported, {"tf_model.h5", "from_pretrained('FOLDER', from_tf=True).save_pretrained"});
   expect_refused(touch("phi.tflite"), ErrorCode::unsupported, {"phi.tflite", "LiteRT"});
   expect_refused(touch("model.onnx"), ErrorCode::unsupported, {"model.onnx", "exported"});
   expect_refused(touch("phi.gguf"), ErrorCode::unsupported, {"phi.gguf", "later version"});

@@ -148,7 +148,11 @@ Status AtomicFile::write(std::span<const std::byte> bytes) {
   while (!bytes.empty()) {
     const ssize_t done = ::write(descriptor_, bytes.data(), bytes.size());
     if (done < 0 && errno == EINTR) continue;
-    if (done < 0) return fail(system_error(target_, "write", errno, bytes.size()));
+    if (done < 0) {
+      const int problem = errno;
+      const off_t written = ::lseek(descriptor_, 0, SEEK_CUR);  // given back when the unfinished file goes, needed again by the next try
+      return fail(system_error(target_, "write", problem, static_cast<uint64_t>(std::max<off_t>(written, 0)) + bytes.size()));
+    }
     bytes = bytes.subspan(static_cast<size_t>(done));
   }
   return {};

@@ -218,14 +218,14 @@ Status LocalEngine::open_session(const OpenBlock& block, const Progress& progres
   const std::vector<WeightEncoding> encodings = encodings_of(plan, *opened.artifact.weights);
   const Support support = opened.backend->supports(plan, encodings, options);
   if (!support.ok)
-    return fail(ErrorCode::unsupported, "the {} backend cannot run {} in {}: {}", opened.backend->name(), opened.model.name, reply.recipe,
+    return fail(ErrorCode::unsupported, "the {} backend cannot run {} in {}: {}", opened.backend->name(), block.model, reply.recipe,
                 support.reason);
   const MemoryPlan memory = opened.backend->memory_plan(plan, encodings, options);
   const uint64_t available = platform::system_memory().available;
   if (available > 0 && memory.total() > available)
     return fail(ErrorCode::out_of_memory,
                 "{} in {} needs {} (weights {}, KV cache {} for {} tokens, workspace {}), {} are free; use fewer bits or a shorter context",
-                opened.model.name, reply.recipe, format_bytes(memory.total()), format_bytes(memory.weights), format_bytes(memory.kv),
+                block.model, reply.recipe, format_bytes(memory.total()), format_bytes(memory.weights), format_bytes(memory.kv),
                 options.context, format_bytes(memory.workspace), format_bytes(available));
   drop_pages(opened);
   (void)platform::reset_peak_resident();  // the peak of this run begins here, not in quantizing

@@ -45,19 +45,21 @@ int64_t attention_scratch_floats(int64_t value_width) {
 std::span<const KernelRow> kernel_rows() { return kRows; }
 
 Result<const KernelRow*> pick_kernels(std::string_view forced, uint32_t cpu_features) {
+  std::string_view origin;  // who forced it: a variable that somebody set long ago should be named
   if (forced.empty()) {
     const char* chosen = std::getenv("PHISCOPE_CPU_ISA");
     if (chosen != nullptr) forced = chosen;
+    if (!forced.empty()) origin = "PHISCOPE_CPU_ISA: ";
   }
   for (const KernelRow& row : kRows) {
     const uint32_t missing = row.needs & ~cpu_features;
     if (forced.empty() && missing == 0) return &row;
     if (row.name != forced) continue;
     if (missing == 0) return &row;
-    return fail(ErrorCode::unsupported, "instruction set '{}' needs {}, which this processor does not have; choose one of: {}", forced,
+    return fail(ErrorCode::unsupported, "{}instruction set '{}' needs {}, which this processor does not have; choose one of: {}", origin, forced,
                 platform::cpu_feature_names(missing), runnable_names(cpu_features));
   }
-  return fail(ErrorCode::invalid_argument, "instruction set '{}' does not exist; this processor can run: {}", forced, runnable_names(cpu_features));
+  return fail(ErrorCode::invalid_argument, "{}instruction set '{}' does not exist; this processor can run: {}", origin, forced, runnable_names(cpu_features));
 }
 
 }  // namespace phiscope::cpu

@@ -19,9 +19,9 @@ session::BenchEvents terminal_events(ProgressLine& line, const Shared& shared) {
   events.on_progress = [&line](const session::BenchProgress& progress) {
     line.update(progress.fraction, fmt::format("{}/{} {} on {}: {}", progress.run + 1, progress.runs, progress.recipe, progress.backend, progress.what));
   };
-  events.on_run_finished = [&line, &shared](const Run& run) {
-    if (run.status == RunStatus::done || shared.quiet) return;
-    line.clear();
+  events.on_run_finished = [&line](const Run& run) {
+    if (run.status == RunStatus::done) return;
+    line.clear();  // why it did not run is no note: --quiet keeps it
     print_note(fmt::format("{} on {} {}: {}", run.recipe, run.backend, run_status_name(run.status), run.reason));
   };
   events.on_notice = [&line, &shared](std::string_view sentence) {
@@ -38,6 +38,7 @@ void print_warnings(const std::vector<Run>& runs) {
   std::vector<std::pair<std::string, std::vector<std::string>>> sentences;
   size_t noisy = 0, timings = 0;
   for (const Run& run : runs) {
+    if (run.status != RunStatus::done) continue;  // nothing of it was measured, or not all
     timings += static_cast<size_t>(std::count_if(run.environment.begin(), run.environment.end(),
                                                  [](const auto& entry) { return entry.first.starts_with("stop."); }));
     for (const Warning& warning : run.warnings) {
@@ -58,19 +59,22 @@ void print_warnings(const std::vector<Run>& runs) {
                            noisy, timings));
 }
 
+bool has_metrics(const Run& run) { return !run.metrics.empty(); }
+
 Result<int> run(const session::BenchRequest& request, const Shared& shared) {
   ProgressLine line(shared.quiet);
   PHISCOPE_ASSIGN(const session::BenchResult result, session::run_bench(request, terminal_events(line, shared), &interrupt_token()));
   line.clear();
   if (shared.json) {
     print_json({{"schema", "phiscope/bench/1"}, {"runs", session::runs_to_json(result.runs)}});
-  } else if (!result.runs.empty()) {
+  } else if (std::any_of(result.runs.begin(), result.runs.end(), has_metrics)) {
     print(format_precisions(session::compare_with_default_reference(result.runs)));
     if (!shared.quiet) {
       print_warnings(result.runs);
       print_note("Details: phiscope compare    Report: phiscope report --format html --out report.html");
     }
   }
+  if (result.store_error) return fail(*result.store_error);  // after the table: what was measured is not lost
   if (result.cancelled) return kExitCancelled;
   return result.all_done() ? kExitDone : kExitFailed;
 }

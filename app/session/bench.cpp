@@ -88,7 +88,6 @@ class Bench {
       for (const std::string& backend : backends_)
         if (!is_cancelled()) run_group(model, backend);
     result_.cancelled = is_cancelled();
-    if (store_error_) return fail(*store_error_);
     return std::move(result_);
   }
 
@@ -134,7 +133,6 @@ class Bench {
   std::vector<std::string> backends_;
   std::unique_ptr<Store> store_;
   std::unique_ptr<platform::FileLock> lock_;
-  std::optional<Error> store_error_;
   int64_t total_runs_ = 0, finished_before_ = 0;
   double fraction_ = 0;
   BenchResult result_;
@@ -288,7 +286,7 @@ Run Bench::new_run(const Group& group, const RecipeChoice& recipe) const {
 }
 
 void Bench::save(Run run) {
-  if (const Status saved = store_->save(run); !saved && !store_error_) store_error_ = saved.error();
+  if (const Status saved = store_->save(run); !saved && !result_.store_error) result_.store_error = saved.error();
   if (events_.on_run_finished) events_.on_run_finished(run);
   result_.runs.push_back(std::move(run));
 }

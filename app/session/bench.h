@@ -46,6 +46,7 @@ struct BenchEvents {
 struct BenchResult {
   std::vector<Run> runs;                 // in the order of models, backends, recipes
   bool cancelled = false;
+  std::optional<Error> store_error;      // why runs could not be saved (a disk that filled up); they are in `runs` all the same
   bool all_done() const;                 // every run has status done
 };
 

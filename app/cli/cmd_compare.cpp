@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "app/cli/command.h"
+#include "app/cli/layout.h"
 #include "app/cli/output.h"
 #include "app/session/run_json.h"
 #include "app/session/stored_runs.h"
@@ -61,17 +62,44 @@ std::string interval_text(const MetricComparison& metric) {
   return fmt::format("{} .. {}", format_number(*metric.low), format_number(*metric.high));
 }
 
+constexpr size_t kRowsWidth = 120;  // what a row of every value needs, without the reason
+
+std::string reason_text(const MetricComparison& metric) {
+  return metric.reason + (metric.reason.empty() || metric.mark.empty() ? "" : "; ") + metric.mark;
+}
+
+void print_rows(const reports::CandidateComparison& candidate) {
+  std::vector<std::vector<std::string>> rows{{"metric", "unit", "reference", "candidate", "change", "95 % interval", "verdict", ""}};
+  for (const MetricComparison& metric : candidate.metrics)
+    rows.push_back({metric.id, metric.info.unit, number_text(metric.reference), number_text(metric.candidate), change_text(metric),
+                    interval_text(metric), std::string(verdict_name(metric.verdict)), reason_text(metric)});
+  print(format_rows(rows));
+}
+
+/// For a narrow terminal: a metric with its verdict, the values and the reason below.
+void print_paragraphs(const reports::CandidateComparison& candidate, size_t width) {
+  for (const MetricComparison& metric : candidate.metrics) {
+    const std::string interval = interval_text(metric), reason = reason_text(metric);
+    const std::string unit = metric.info.unit == "1" ? "" : " " + metric.info.unit;
+    std::string values = fmt::format("{} -> {}{}, {}", number_text(metric.reference), number_text(metric.candidate), unit, change_text(metric));
+    if (!interval.empty()) values += fmt::format(" ({})", interval);
+    if (!reason.empty()) values += "; " + reason;
+    const std::string below = format_paragraph(values, 4, width);
+    print(fmt::format("{}  {}\n{}", metric.id, verdict_name(metric.verdict), below.substr(0, below.size() - 1)));
+  }
+  print("");
+}
+
 void print_text(const Comparison& comparison) {
   print(format_precisions(comparison));
+  const size_t width = stdout_width();
   const Run& reference = comparison.reference;
   for (const auto& candidate : comparison.candidates) {
     print(fmt::format("{} {} against {} {}", candidate.run.recipe, candidate.run.run_id, reference.recipe, reference.run_id));
-    std::vector<std::vector<std::string>> rows{{"metric", "unit", "reference", "candidate", "change", "95 % interval", "verdict", ""}};
-    for (const MetricComparison& metric : candidate.metrics)
-      rows.push_back({metric.id, metric.info.unit, number_text(metric.reference), number_text(metric.candidate), change_text(metric),
-                      interval_text(metric), std::string(verdict_name(metric.verdict)),
-                      metric.reason + (metric.reason.empty() || metric.mark.empty() ? "" : "; ") + metric.mark});
-    print(format_rows(rows));
+    if (width == 0 || width >= kRowsWidth)
+      print_rows(candidate);
+    else
+      print_paragraphs(candidate, width);
   }
 }
 

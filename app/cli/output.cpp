@@ -6,44 +6,17 @@
 #include <cstdio>
 #include <cstdlib>
 
+#include "app/cli/layout.h"
 #include "core/base/platform/platform.h"
 #include "core/base/text.h"
 
 namespace phiscope::cli {
 namespace {
 
-constexpr std::string_view kBold = "\x1b[1m";
-constexpr std::string_view kReset = "\x1b[0m";
 constexpr auto kRedrawInterval = std::chrono::milliseconds(100);
 constexpr int kBarCells = 24;
 
 void write_to(std::FILE* stream, std::string_view text) { std::fwrite(text.data(), 1, text.size(), stream); }
-
-std::string pad(std::string_view text, size_t width, bool right) {
-  const size_t used = display_width(text);
-  const std::string fill(width > used ? width - used : 0, ' ');
-  return right ? fill + std::string(text) : std::string(text) + fill;
-}
-
-/// Breaks a head after spaces, underscores and before '@' where the column's values are narrower.
-std::vector<std::string> wrap_head(std::string_view head, size_t width) {
-  std::vector<std::string> lines{""};
-  std::string word;
-  const auto flush = [&] {
-    if (!lines.back().empty() && display_width(lines.back()) + display_width(word) > width) lines.emplace_back();
-    lines.back() += word;
-    word.clear();
-  };
-  for (const char c : head) {
-    if (c == '@') flush();
-    word += c;
-    if (c == ' ' || c == '_') flush();
-  }
-  flush();
-  for (std::string& line : lines)
-    while (!line.empty() && line.back() == ' ') line.pop_back();
-  return lines;
-}
 
 std::string progress_text(double fraction, std::string_view what, double elapsed_s) {
   if (fraction < 0) return fmt::format("{} ...", what);
@@ -80,47 +53,19 @@ size_t display_width(std::string_view text) {
       std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
 }
 
-std::string format_table(const reports::Table& table, bool colour) {
-  const size_t columns = table.columns.size();
-  std::vector<size_t> widths(columns);
-  std::vector<bool> numeric(columns, false);
-  for (size_t c = 0; c < columns; ++c) {
-    for (const auto& row : table.rows) {
-      if (c >= row.size()) continue;
-      widths[c] = std::max(widths[c], display_width(row[c].text));
-      numeric[c] = numeric[c] || row[c].value.has_value();
-    }
-  }
-  std::vector<std::vector<std::string>> heads(columns);
-  size_t head_lines = 1;
-  for (size_t c = 0; c < columns; ++c) {
-    heads[c] = wrap_head(table.columns[c], widths[c]);
-    for (const std::string& line : heads[c]) widths[c] = std::max(widths[c], display_width(line));
-    head_lines = std::max(head_lines, heads[c].size());
-  }
-  const auto ending = [&](size_t c) { return c + 1 < columns ? "  " : "\n"; };
-  std::string text;
-  for (size_t line = 0; line < head_lines; ++line)
-    for (size_t c = 0; c < columns; ++c) {
-      const size_t blank = head_lines - heads[c].size();  // heads stand on the rule
-      text += pad(line < blank ? "" : heads[c][line - blank], widths[c], numeric[c]) + ending(c);
-    }
-  for (size_t c = 0; c < columns; ++c) text += std::string(widths[c], '-') + ending(c);
-  for (const auto& row : table.rows) {
-    for (size_t c = 0; c < columns; ++c) {
-      const reports::Cell cell = c < row.size() ? row[c] : reports::Cell{};
-      const std::string padded = pad(cell.text, widths[c], numeric[c]);
-      text += (colour && cell.best ? fmt::format("{}{}{}", kBold, padded, kReset) : padded) + ending(c);
-    }
-  }
-  return text;
-}
+std::string format_table(const reports::Table& table, bool colour) { return fold_table(table, colour, stdout_width()); }
 
 std::string format_precisions(const reports::Comparison& comparison) {
   const reports::Table effective = reports::build_effective_table(comparison);
-  std::vector<std::vector<std::string>> rows;
-  for (const auto& row : effective.rows) rows.push_back({"  " + row.front().text, row.back().text});
-  return fmt::format("{}{}:\n{}", format_table(reports::build_precision_table(comparison), use_colour()), effective.title, format_rows(rows));
+  const auto width = stdout_width();
+  std::string text = fold_table(reports::build_precision_table(comparison), use_colour(), width) + effective.title + ":\n";
+  size_t longest = 0;
+  for (const auto& row : effective.rows) longest = std::max(longest, display_width(row.front().text));
+  for (const auto& row : effective.rows) {
+    const std::string what = format_paragraph(row.back().text, longest + 4, width);
+    text += "  " + pad(row.front().text, longest + 2, false) + what.substr(longest + 4);
+  }
+  return text;
 }
 
 std::string format_rows(const std::vector<std::vector<std::string>>& rows) {

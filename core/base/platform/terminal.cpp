@@ -18,7 +18,8 @@ bool stderr_is_terminal() { return ::isatty(STDERR_FILENO) == 1; }
 
 int terminal_width() {
   struct winsize size {};
-  if (::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) return size.ws_col;
+  for (const int descriptor : {STDERR_FILENO, STDOUT_FILENO})
+    if (::ioctl(descriptor, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) return size.ws_col;
   const char* columns = std::getenv("COLUMNS");
   const int chosen = columns == nullptr ? 0 : std::atoi(columns);
   return chosen > 0 ? std::min(chosen, 1000) : kDefaultWidth;

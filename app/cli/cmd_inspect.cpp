@@ -1,4 +1,5 @@
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <memory>
 
@@ -14,6 +15,16 @@ namespace {
 using session::ModelReport;
 
 Json id_or_null(const std::optional<int32_t>& id) { return id ? Json(*id) : Json(nullptr); }
+
+Json sizes_json(const std::vector<session::PrecisionSize>& sizes) {
+  Json rows = Json::array();
+  for (const auto& size : sizes)
+    rows.push_back({{"recipe", size.recipe},
+                    {"weight_bytes", size.weight_bytes},
+                    {"bits_per_weight", size.bits_per_weight},
+                    {"kv_bytes_per_token", size.kv_bytes_per_token}});
+  return rows;
+}
 
 Json to_json(const ModelReport& report) {
   const ModelConfig& config = report.config;
@@ -35,12 +46,7 @@ Json to_json(const ModelReport& report) {
                              {"vocab_size", tokenizer->vocab_size()},
                              {"bos", id_or_null(tokenizer->bos())},
                              {"eos", id_or_null(tokenizer->eos())}};
-  document["sizes"] = Json::array();
-  for (const auto& size : report.sizes)
-    document["sizes"].push_back({{"recipe", size.recipe},
-                                 {"weight_bytes", size.weight_bytes},
-                                 {"bits_per_weight", size.bits_per_weight},
-                                 {"kv_bytes_per_token", size.kv_bytes_per_token}});
+  document["sizes"] = sizes_json(report.sizes);
   document["notices"] = report.notices;
   document["hash"] = report.hash;
   return document;
@@ -80,17 +86,77 @@ void print_text(const ModelReport& report, bool all_tensors) {
   for (const std::string& notice : report.notices) print(fmt::format("note: {}", notice));
 }
 
+Json to_json(const std::vector<session::PublishedModel>& models) {
+  Json document;
+  document["schema"] = "phiscope/inspect/1";
+  document["published"] = Json::array();
+  for (const auto& model : models)
+    document["published"].push_back({{"name", model.name},
+                                     {"title", model.title},
+                                     {"architecture", model.architecture},
+                                     {"parameters", model.parameters},
+                                     {"checked", model.checked},
+                                     {"sizes", sizes_json(model.sizes)}});
+  return document;
+}
+
+/// Rows for format_rows(), the head first.
+std::vector<std::vector<std::string>> published_rows(const std::vector<session::PublishedModel>& models) {
+  constexpr std::string_view kRecipes[] = {"source", "int8", "int4"};
+  std::vector<std::vector<std::string>> rows{{"Phi", "synthetic:", "architecture", "parameters", "as published", "int8", "int4", "KV per 1,000 tokens", "checked against"}};
+  for (const auto& model : models) {
+    std::vector<std::string> row{model.title, model.name, model.architecture, fmt::format("{:.2f} billion", static_cast<double>(model.parameters) / 1e9)};
+    uint64_t kv = 0;
+    for (const std::string_view recipe : kRecipes)
+      for (const auto& size : model.sizes) {
+        if (size.recipe != recipe) continue;
+        row.push_back(format_bytes(size.weight_bytes));
+        kv = size.kv_bytes_per_token;
+      }
+    row.push_back(format_bytes(kv * 1000));
+    row.push_back(model.checked);
+    rows.push_back(std::move(row));
+  }
+  return rows;
+}
+
+std::string as_markdown(const std::vector<std::vector<std::string>>& rows) {
+  std::string text;
+  for (size_t i = 0; i < rows.size(); ++i) {
+    text += fmt::format("| {} |\n", fmt::join(rows[i], " | "));
+    if (i > 0) continue;
+    for (size_t column = 0; column < rows[i].size(); ++column) text += "|---";
+    text += "|\n";
+  }
+  text.pop_back();  // print() ends the line
+  return text;
+}
+
 }  // namespace
 
 Action add_inspect(CLI::App& command, const Shared& shared) {
   struct Options {
     std::string model;
-    bool tensors = false;
+    bool tensors = false, published = false, markdown = false;
   };
   auto options = std::make_shared<Options>();
-  command.add_option("MODEL", options->model, "Model to show")->required();
+  CLI::Option* model = command.add_option("MODEL", options->model, "Model to show; a folder with config.json alone is enough");
   command.add_flag("--tensors", options->tensors, "List every tensor");
+  CLI::Option* published = command.add_flag("--published", options->published, "Every published Phi that can be read, with its sizes, instead of a model");
+  command.add_flag("--markdown", options->markdown, "With --published: as a Markdown table")->needs(published);
+  published->excludes(model);
+  command.parse_complete_callback([options] {
+    if (options->model.empty() && !options->published) throw CLI::RequiredError("MODEL");
+  });
   return [options, &shared]() -> Result<int> {
+    if (options->published) {
+      const auto models = session::published_models();
+      if (shared.json)
+        print_json(to_json(models));
+      else
+        print(options->markdown ? as_markdown(published_rows(models)) : format_rows(published_rows(models)));
+      return kExitDone;
+    }
     PHISCOPE_ASSIGN(const ModelReport report, session::inspect_model(options->model));
     if (shared.json)
       print_json(to_json(report));

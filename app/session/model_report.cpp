@@ -112,6 +112,18 @@ PrecisionSize size_under_recipe(const Plan& plan, const Recipe& recipe, DType so
   return size;
 }
 
+std::vector<PublishedModel> published_models() {
+  std::vector<PublishedModel> rows;
+  for (const SyntheticModel& model : synthetic_models()) {
+    const auto plan = lower(model.config);
+    if (!plan) continue;  // every row has a plan: tests/core/model/synthetic_test.cpp
+    PublishedModel row{model.name, model.title, model.config.architecture, model.checked, plan->parameters(), {}};
+    for (const Recipe& recipe : builtin_recipes()) row.sizes.push_back(size_under_recipe(*plan, recipe, model.config.dtype));
+    rows.push_back(std::move(row));
+  }
+  return rows;
+}
+
 Result<ModelReport> inspect_model(std::string_view argument) {
   PHISCOPE_ASSIGN(const ModelReference reference, resolve_model(argument));
   ModelReport report;

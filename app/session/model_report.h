@@ -39,6 +39,14 @@ struct ModelReport {
 /// without tensor files is a notice.
 Result<ModelReport> inspect_model(std::string_view argument);
 
+/// What is known of a published Phi without its files.
+struct PublishedModel {
+  std::string name, title, architecture, checked;  // name: of synthetic:NAME; checked: see SyntheticModel
+  int64_t parameters = 0;
+  std::vector<PrecisionSize> sizes;                // one per built-in recipe
+};
+std::vector<PublishedModel> published_models();
+
 /// Bytes of the plan's weights under a recipe, and per KV token.
 PrecisionSize size_under_recipe(const Plan& plan, const Recipe& recipe, DType source_type);
 

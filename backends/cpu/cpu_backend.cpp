@@ -27,7 +27,6 @@ Support supports_plan(const Plan& plan, const OpenOptions& options) {
     return {false, fmt::format("the CPU backend cannot share {} KV heads among {} query heads", plan.kv_heads, plan.heads)};
   }
   for (const Phase& phase : plan.phases) {
-    if (phase.epilogue == Epilogue::gegelu) return {false, "the CPU backend has no gegelu activation (phi-3-small)"};
     if (phase.kind == PhaseKind::moe && phase.expert_gate.size() < 2) return {false, "a mixture of fewer than two experts has no meaning"};
   }
   return {};

@@ -125,7 +125,8 @@ void Executor::run_linear(const Phase& phase, const Chunk& chunk) {
     column += matrix.rows;
   }
   if (phase.epilogue == Epilogue::rotary_kv) return store_qkv(phase, chunk, width);
-  const int64_t out_width = phase.epilogue == Epilogue::silu_gate ? width / 2 : width;
+  const bool halves = phase.epilogue == Epilogue::silu_gate || phase.epilogue == Epilogue::gegelu;
+  const int64_t out_width = halves ? width / 2 : width;
   float* activation = phase.epilogue == Epilogue::add_residual ? nullptr : resized(activation_, chunk.rows * out_width);
   const KernelTable& kernels = parts_.kernels;
   pool_.run(chunk.rows, 8, [&](int64_t begin, int64_t end, int) {
@@ -134,6 +135,7 @@ void Executor::run_linear(const Phase& phase, const Chunk& chunk) {
       switch (phase.epilogue) {
         case Epilogue::add_residual: kernels.add(row, width, residual_.data() + t * width); break;
         case Epilogue::silu_gate: kernels.silu_gate(row, row + out_width, out_width, activation + t * out_width); break;
+        case Epilogue::gegelu: kernels.gegelu(row, phase.scale, out_width, activation + t * out_width); break;
         case Epilogue::gelu_tanh: kernels.gelu_tanh(row, width, activation + t * width); break;
         default: std::copy_n(row, width, activation + t * width); break;
       }
@@ -148,50 +150,59 @@ void Executor::store_qkv(const Phase& phase, const Chunk& chunk, int64_t width) 
   pool_.run(chunk.rows, 1, [&](int64_t begin, int64_t end, int) {
     for (int64_t t = begin; t < end; ++t) {
       float* row = product_.data() + t * width;
-      const float* cosine = cosine_.data() + t * half;
-      const float* sine = sine_.data() + t * half;
-      for (int64_t head = 0; head < plan_.heads + plan_.kv_heads; ++head) {
-        float* pair = row + head * dim;
+      const auto rotated = [&](int64_t part) {
+        float* pair = row + part * dim;
+        const float* cosine = cosine_.data() + t * half;
+        const float* sine = sine_.data() + t * half;
         for (int64_t i = 0; i < half; ++i) {
           const float a = pair[i], b = pair[i + half];
           pair[i] = a * cosine[i] - b * sine[i];
           pair[i + half] = b * cosine[i] + a * sine[i];
         }
+        return pair;
+      };
+      for (int64_t head = 0; head < plan_.heads; ++head) {
+        std::copy_n(rotated(plan_.query_part(head)), dim, query + t * query_width + head * dim);
       }
-      std::copy_n(row, query_width, query + t * query_width);
-      const float* key = row + query_width;
-      const float* value = key + plan_.kv_heads * dim;
       for (int64_t head = 0; head < plan_.kv_heads; ++head) {
-        cache_.store(phase.layer, head, chunk.first + t, key + head * dim, value + head * dim);
+        cache_.store(phase.layer, head, chunk.first + t, rotated(plan_.key_part(head)), row + plan_.value_part(head) * dim);
       }
     }
   });
 }
 
 void Executor::run_attention(const Phase& phase, const Chunk& chunk) {
+  const BlockSparse& sparse = plan_.block_sparse;
   AttentionShape shape = attention_shape_;
-  if (plan_.block_sparse.enabled && phase.layer % plan_.block_sparse.dense_every != plan_.block_sparse.dense_every - 1) {
-    shape.sparse_block = plan_.block_sparse.block;
-    shape.sparse_local = plan_.block_sparse.local_blocks;
-    shape.sparse_stride = plan_.block_sparse.vertical_stride;
+  const bool is_sparse = sparse.is_sparse_layer(phase.layer);
+  if (is_sparse) {
+    shape.sparse_block = sparse.block;
+    shape.sparse_local = sparse.local_blocks;
+    shape.sparse_stride = sparse.vertical_stride;
+    shape.sparse_head_step = sparse.head_step;
   }
-  const int64_t stride = plan_.heads * plan_.head_dim, group = shape.queries_per_kv;
+  // Heads that share keys see other blocks of them. One row a head reads the blocks near by once for all; with more rows each head goes alone
+  // and skips what it does not see.
+  const int64_t group = is_sparse && chunk.rows > 1 ? 1 : shape.queries_per_kv;
+  const int64_t shared = shape.queries_per_kv;
+  shape.queries_per_kv = group;
+  const int64_t stride = plan_.heads * plan_.head_dim;
   const int64_t tile = std::max<int64_t>(1, kAttentionRows / group);
   const int64_t tiles = (chunk.rows + tile - 1) / tile;
   float* out = resized(attention_, chunk.rows * stride);
   const int64_t scratch = attention_scratch_floats(shape.value_width);
-  pool_.run(tiles * plan_.kv_heads, 1, [&](int64_t begin, int64_t end, int thread) {
+  pool_.run(tiles * plan_.heads / group, 1, [&](int64_t begin, int64_t end, int thread) {
     for (int64_t i = begin; i < end; ++i) {
-      const int64_t head = i / tiles, t = i % tiles * tile;
-      const int64_t offset = t * stride + head * group * plan_.head_dim;
+      const int64_t head = i / tiles * group, t = i % tiles * tile;
+      const int64_t offset = t * stride + head * plan_.head_dim;
       const AttentionRows rows{.query = query_.data() + offset,
                                .output = out + offset,
                                .query_stride = stride,
                                .output_stride = stride,
                                .tokens = std::min(tile, chunk.rows - t),
                                .first_position = chunk.first + t,
-                               .first_head = head * group};
-      parts_.kernels.attention(shape, cache_.view(phase.layer, head), rows, attention_scratch_.data() + thread * scratch);
+                               .first_head = head};
+      parts_.kernels.attention(shape, cache_.view(phase.layer, head / shared), rows, attention_scratch_.data() + thread * scratch);
     }
   });
 }

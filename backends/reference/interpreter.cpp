@@ -44,17 +44,26 @@ Rows Interpreter::linear(const Linear& linear, const Rows& in) const {
 
 // qkv [T, (heads + 2 * kv_heads) * head_dim]: rotate q and k, keep q, append k and v to the cache of this layer.
 void Interpreter::store_qkv(const Phase& phase, const Rows& qkv, Chunk& chunk) const {
-  const int64_t dim = plan_.head_dim, query_width = plan_.heads * dim, kv_width = plan_.kv_heads * dim;
+  const int64_t dim = plan_.head_dim;
   std::vector<float>& keys = chunk.cache.keys[static_cast<size_t>(phase.layer)];
   std::vector<float>& values = chunk.cache.values[static_cast<size_t>(phase.layer)];
-  chunk.query = Rows(qkv.count, query_width);
+  chunk.query = Rows(qkv.count, plan_.heads * dim);
   for (int64_t t = 0; t < qkv.count; ++t) {
-    std::vector<float> row(qkv.row(t).begin(), qkv.row(t).end());
-    for (int64_t head = 0; head < plan_.heads + plan_.kv_heads; ++head)
-      rotate(plan_.rotary, chunk.use_long, chunk.first_position + t, std::span(row).subspan(static_cast<size_t>(head * dim), static_cast<size_t>(dim)));
-    std::copy_n(row.begin(), query_width, chunk.query.row(t).begin());
-    for (int64_t i = 0; i < kv_width; ++i) keys.push_back(round_kv(row[static_cast<size_t>(query_width + i)]));
-    for (int64_t i = 0; i < kv_width; ++i) values.push_back(round_kv(row[static_cast<size_t>(query_width + kv_width + i)]));
+    const auto head_at = [&](int64_t part) {
+      const auto columns = qkv.row(t).subspan(static_cast<size_t>(part * dim), static_cast<size_t>(dim));
+      return std::vector<float>(columns.begin(), columns.end());
+    };
+    for (int64_t head = 0; head < plan_.heads; ++head) {
+      std::vector<float> query = head_at(plan_.query_part(head));
+      rotate(plan_.rotary, chunk.use_long, chunk.first_position + t, query);
+      std::copy(query.begin(), query.end(), chunk.query.row(t).begin() + head * dim);
+    }
+    for (int64_t head = 0; head < plan_.kv_heads; ++head) {
+      std::vector<float> key = head_at(plan_.key_part(head));
+      rotate(plan_.rotary, chunk.use_long, chunk.first_position + t, key);
+      for (const float value : key) keys.push_back(round_kv(value));
+      for (const float value : head_at(plan_.value_part(head))) values.push_back(round_kv(value));
+    }
   }
 }
 
@@ -78,14 +87,27 @@ void Interpreter::run_linear(const Phase& phase, Chunk& chunk) const {
     for (size_t i = 0; i < out.values.size(); ++i) chunk.residual.values[i] += out.values[i];
     return;
   }
-  const bool gated = phase.epilogue == Epilogue::silu_gate;
-  const auto width = static_cast<size_t>(gated ? out.width / 2 : out.width);
+  const bool halves = phase.epilogue == Epilogue::silu_gate || phase.epilogue == Epilogue::gegelu;
+  const auto width = static_cast<size_t>(halves ? out.width / 2 : out.width);
   chunk.activation = Rows(out.count, static_cast<int64_t>(width));
-  for (int64_t t = 0; t < out.count; ++t)
+  for (int64_t t = 0; t < out.count; ++t) {
+    const auto y = std::as_const(out).row(t);
     for (size_t i = 0; i < width; ++i) {
-      const float y = out.row(t)[i];
-      chunk.activation.row(t)[i] = gated ? silu(y) * out.row(t)[width + i] : gelu_tanh(y);
+      float& value = chunk.activation.row(t)[i];
+      if (phase.epilogue == Epilogue::silu_gate) value = silu(y[i]) * y[width + i];
+      if (phase.epilogue == Epilogue::gegelu) value = gegelu(y[2 * i], y[2 * i + 1], phase.scale);
+      if (phase.epilogue == Epilogue::gelu_tanh) value = gelu_tanh(y[i]);
     }
+  }
+}
+
+// Positions that a query head sees, ascending.
+std::vector<int64_t> Interpreter::visible_keys(int layer, int64_t head, int64_t position) const {
+  const BlockSparse& sparse = plan_.block_sparse;
+  std::vector<int64_t> visible;
+  for (int64_t key = plan_.window > 0 ? std::max<int64_t>(0, position - plan_.window + 1) : 0; key <= position; ++key)
+    if (!sparse.is_sparse_layer(layer) || sparse.is_visible(head, position / sparse.block, key / sparse.block)) visible.push_back(key);
+  return visible;
 }
 
 void Interpreter::run_attention(const Phase& phase, Chunk& chunk) const {
@@ -94,11 +116,11 @@ void Interpreter::run_attention(const Phase& phase, Chunk& chunk) const {
   chunk.attention = Rows(chunk.query.count, chunk.query.width);
   for (int64_t t = 0; t < chunk.query.count; ++t) {
     const int64_t position = chunk.first_position + t;
-    const int64_t first = plan_.window > 0 ? std::max<int64_t>(0, position - plan_.window + 1) : 0;
     for (int64_t head = 0; head < plan_.heads; ++head) {
       const HeadCache cache{chunk.cache.keys[layer].data(), chunk.cache.values[layer].data(), plan_.kv_heads * dim, head / queries_per_kv * dim};
       const auto columns = [&](auto row) { return row.subspan(static_cast<size_t>(head * dim), static_cast<size_t>(dim)); };
-      attend(columns(std::as_const(chunk.query).row(t)), cache, first, position, plan_.attention_scale, columns(chunk.attention.row(t)));
+      attend(columns(std::as_const(chunk.query).row(t)), cache, visible_keys(phase.layer, head, position), plan_.attention_scale,
+             columns(chunk.attention.row(t)));
     }
   }
 }

@@ -41,6 +41,7 @@ class Interpreter {
   void run_attention(const Phase& phase, Chunk& chunk) const;
   void run_moe(const Phase& phase, Chunk& chunk) const;
   void store_qkv(const Phase& phase, const Rows& qkv, Chunk& chunk) const;
+  std::vector<int64_t> visible_keys(int layer, int64_t head, int64_t position) const;
   Rows normalized(const Norm& norm, const Rows& in) const;
   Rows linear(const Linear& linear, const Rows& in) const;
   const float* bias(int vector) const;

@@ -84,21 +84,27 @@ float gelu_tanh(float x) {
   return static_cast<float>(0.5 * y * (1.0 + std::tanh(kSqrtTwoOverPi * (y + 0.044715 * y * y * y))));
 }
 
-void attend(std::span<const float> query, const HeadCache& cache, int64_t first, int64_t last, float scale, std::span<float> out) {
+float gegelu(float gate, float linear, float limit) {
+  const double g = std::isinf(gate) ? static_cast<double>(gate) : std::min(static_cast<double>(gate), static_cast<double>(limit));
+  const double l = std::isinf(linear) ? static_cast<double>(linear)
+                                      : std::clamp(static_cast<double>(linear), -static_cast<double>(limit), static_cast<double>(limit));
+  return static_cast<float>(g / (1.0 + std::exp(-1.702 * g)) * (l + 1.0));
+}
+
+void attend(std::span<const float> query, const HeadCache& cache, std::span<const int64_t> visible, float scale, std::span<float> out) {
   const auto width = static_cast<int64_t>(query.size());
-  std::vector<double> scores(static_cast<size_t>(last - first + 1));
+  std::vector<double> scores;
   double largest = -std::numeric_limits<double>::infinity();
-  for (int64_t j = first; j <= last; ++j) {
-    const double score = dot(query.data(), cache.keys + j * cache.stride + cache.offset, width) * static_cast<double>(scale);
-    scores[static_cast<size_t>(j - first)] = score;
-    largest = std::max(largest, score);
+  for (const int64_t j : visible) {
+    scores.push_back(dot(query.data(), cache.keys + j * cache.stride + cache.offset, width) * static_cast<double>(scale));
+    largest = std::max(largest, scores.back());
   }
   double total = 0;
   for (double& score : scores) total += score = std::exp(score - largest);
   std::vector<double> sums(static_cast<size_t>(width));
-  for (int64_t j = first; j <= last; ++j) {
-    const float* value = cache.values + j * cache.stride + cache.offset;
-    for (int64_t d = 0; d < width; ++d) sums[static_cast<size_t>(d)] += scores[static_cast<size_t>(j - first)] * static_cast<double>(value[d]);
+  for (size_t i = 0; i < visible.size(); ++i) {
+    const float* value = cache.values + visible[i] * cache.stride + cache.offset;
+    for (int64_t d = 0; d < width; ++d) sums[static_cast<size_t>(d)] += scores[i] * static_cast<double>(value[d]);
   }
   for (int64_t d = 0; d < width; ++d) out[static_cast<size_t>(d)] = static_cast<float>(sums[static_cast<size_t>(d)] / total);
 }

@@ -34,14 +34,16 @@ void rotate(const Rotary& rotary, bool use_long, int64_t position, std::span<flo
 
 float silu(float x);
 float gelu_tanh(float x);
+/// g' = min(g, limit), l' = l within [-limit, limit], infinities untouched: g' sigmoid(1.702 g') (l' + 1).
+float gegelu(float gate, float linear, float limit);
 
-/// One query head over keys first..last (inclusive) of one KV head; keys and values are [positions, stride] with this head's columns at `offset`.
+/// One query head over some positions of one KV head (ascending); keys and values are [positions, stride] with this head's columns at `offset`.
 struct HeadCache {
   const float* keys;
   const float* values;
   int64_t stride, offset;
 };
-void attend(std::span<const float> query, const HeadCache& cache, int64_t first, int64_t last, float scale, std::span<float> out);
+void attend(std::span<const float> query, const HeadCache& cache, std::span<const int64_t> visible, float scale, std::span<float> out);
 
 /// The two experts of phimoe's sparse mixer and their weights (which do not sum to 1), from router logits.
 struct ChosenExperts {

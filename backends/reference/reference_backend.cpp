@@ -181,25 +181,17 @@ class ReferenceSession : public Session {
   std::vector<float> last_logits_;
 };
 
-Support supports_phase(const Phase& phase) {
-  if (phase.epilogue == Epilogue::gegelu) return {false, "gegelu (phi-3-small) is not implemented"};
-  return {};
-}
-
 class ReferenceBackend : public Backend {
  public:
   std::string_view name() const override { return "reference"; }
   std::string_view description() const override { return "scalar interpreter, f32 with f64 sums: the definition that others are checked against"; }
   Support available() const override { return {}; }
 
-  Support supports(const Plan& plan, std::span<const WeightEncoding> encodings, const OpenOptions& options) const override {
+  Support supports(const Plan& /*plan*/, std::span<const WeightEncoding> encodings, const OpenOptions& options) const override {
     if (!options.instruction_set.empty() && options.instruction_set != "scalar")
       return {false, fmt::format("the reference backend has no '{}' kernels, only 'scalar'", options.instruction_set)};
     if (options.kv != KvType::f32 && options.kv != KvType::f16)
       return {false, fmt::format("reference: a KV cache in {} is not implemented; f32 and f16 are", kv_type_name(options.kv))};
-    if (plan.block_sparse.enabled) return {false, "reference: block-sparse attention (phi-3-small) is not implemented"};
-    for (const Phase& phase : plan.phases)
-      if (const Support support = supports_phase(phase); !support.ok) return {false, "reference: " + support.reason};
     for (const WeightEncoding& encoding : encodings)
       if (encoding.is_integer() && encoding.bits != 4 && encoding.bits != 8)
         return {false, fmt::format("reference: weights in {} are not implemented; 4 and 8 bits are", encoding.name())};

@@ -55,7 +55,7 @@ enum class PhaseKind : uint8_t {
 enum class PhaseInput : uint8_t { residual, attention, activation };
 enum class Epilogue : uint8_t {
   none,
-  rotary_kv,     // output rows are q | k | v: rotate q and k, q -> query, k and v -> KV cache of this layer
+  rotary_kv,     // output rows are q | k | v, or as Plan::qkv_by_kv_head: rotate q and k, q -> query, k and v -> KV cache of this layer
   silu_gate,     // output rows are gate [ffn] | up [ffn]: activation = silu(gate) * up
   gelu_tanh,     // activation = 0.5 y (1 + tanh(sqrt(2/pi) (y + 0.044715 y^3)))
   gegelu,        // rows interleaved g, l: g' = min(g, limit), activation = g' sigmoid(1.702 g') (clamp(l, -limit, limit) + 1)
@@ -85,19 +85,28 @@ struct Rotary {
   int64_t switch_length = 0;           // longrope: sequences longer than this use the long list, for all positions; 0 = never
 };
 
-struct BlockSparse {                   // phi-3-small: which layers, block shape
+/// Attention of phi-3-small: queries see the local blocks before them and, of the rest, every vertical_stride-th block.
+struct BlockSparse {
   bool enabled = false;
-  int64_t block = 64, local_blocks = 16, vertical_stride = 8;
-  int dense_every = 2;
+  int64_t block = 64, local_blocks = 16, vertical_stride = 8;  // positions a block; blocks
+  int dense_every = 2;                 // layer l is dense where (l + 1) % dense_every == 0; 0 = all are sparse
+  int64_t head_step = 1;               // blocks by which the vertical stripes of two neighbouring heads differ
+
+  bool is_sparse_layer(int layer) const { return enabled && (dense_every == 0 || (layer + 1) % dense_every != 0); }
+  /// Whether a query of `query_block` sees the keys of `key_block` (causality apart).
+  bool is_visible(int64_t head, int64_t query_block, int64_t key_block) const {
+    return query_block - key_block < local_blocks || (key_block + head * head_step + 1) % vertical_stride == 0;
+  }
 };
 
 struct Plan {
-  std::string architecture;  // "phi3", "phi", "phimoe"
+  std::string architecture;  // "phi3", "phi", "phimoe", "phi3small"
   std::string name;          // model name for people
   int64_t hidden = 0, layers = 0, heads = 0, kv_heads = 0, head_dim = 0, ffn = 0, vocab = 0;
   int64_t context = 0;       // largest position + 1 that the model was made for
   int64_t window = 0;        // key j is visible to query q iff q - j < window; 0 = all
   float attention_scale = 0; // multiplies q.k; 1/sqrt(head_dim) but for phi-3-small
+  bool qkv_by_kv_head = false;  // rows of the fused q, k, v: for each KV head its query heads, its key, its value (phi-3-small)
   Rotary rotary;
   BlockSparse block_sparse;
   std::vector<int> masked_ids;  // logits set to -infinity (phi-3-small)
@@ -110,6 +119,11 @@ struct Plan {
   Norm final_norm;
 
   int64_t parameters() const;
+
+  /// Which head_dim rows of the joined q, k, v output a query head, and the key and the value of a KV head, are.
+  int64_t query_part(int64_t q_head) const { return qkv_by_kv_head ? q_head + 2 * (q_head / (heads / kv_heads)) : q_head; }
+  int64_t key_part(int64_t kv_head) const { return qkv_by_kv_head ? kv_head * (heads / kv_heads + 2) + heads / kv_heads : heads + kv_head; }
+  int64_t value_part(int64_t kv_head) const { return qkv_by_kv_head ? key_part(kv_head) + 1 : heads + kv_heads + kv_head; }
 };
 
 }  // namespace phiscope

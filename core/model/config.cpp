@@ -1,6 +1,7 @@
 #include <array>
 #include <cmath>
 
+#include "core/model/config_keys.h"
 #include "core/model/model.h"
 #include "core/model/rope.h"
 #include "core/tokenizer/tokenizer.h"
@@ -8,24 +9,32 @@
 namespace phiscope {
 namespace {
 
-// One row per `model_type`. `architecture` is what ModelConfig calls it; empty = refused with `note`.
+// One row per `model_type`. `architecture` is what ModelConfig calls it; empty = refused with `note`. To add one: a row.
 struct Architecture {
   std::string_view model_type;
   std::string_view class_name;
   std::string_view architecture;
   std::string_view activation;    // the only hidden_act that the plan computes
   std::string_view epsilon_key;
-  double partial_rotary;          // when the config does not say
+  double partial_rotary;          // the next three: when the config does not say
   double rope_theta;
+  bool tied;
   std::string_view note;
 };
 constexpr Architecture kArchitectures[] = {
-    {"phi3", "Phi3ForCausalLM", "phi3", "silu", "rms_norm_eps", 1.0, 1e4, ""},
-    {"phi4mm", "Phi4MMForCausalLM", "phi3", "silu", "rms_norm_eps", 1.0, 1e4, ""},
-    {"phi", "PhiForCausalLM", "phi", "gelu_new", "layer_norm_eps", 0.5, 1e4, ""},
-    {"phimoe", "PhiMoEForCausalLM", "phimoe", "silu", "rms_norm_eps", 1.0, 1e6, ""},
-    {"phi3small", "Phi3SmallForCausalLM", "", "", "", 1.0, 1e4, "its block-sparse attention and gegelu are not implemented"},
-    {"phi4flash", "Phi4FlashForCausalLM", "", "", "", 1.0, 1e4,
+    {"phi3", "Phi3ForCausalLM", "phi3", "silu", "rms_norm_eps", 1.0, 1e4, false, ""},
+    // The text part of models with towers; their configs have the keys of phi3 at the top.
+    {"phi3_v", "Phi3VForCausalLM", "phi3", "silu", "rms_norm_eps", 1.0, 1e4, false, ""},
+    {"phi4mm", "Phi4MMForCausalLM", "phi3", "silu", "rms_norm_eps", 1.0, 1e4, false, ""},
+    {"phi4_multimodal", "Phi4MultimodalForCausalLM", "phi3", "silu", "rms_norm_eps", 1.0, 1e4, false, ""},
+    {"phi4-siglip", "Phi-4-reasoning-vision", "phi3", "silu", "rms_norm_eps", 1.0, 1e4, false, ""},
+    {"phi", "PhiForCausalLM", "phi", "gelu_new", "layer_norm_eps", 0.5, 1e4, false, ""},
+    {"phi-msft", "PhiForCausalLM of 2023", "phi", "gelu_new", "layer_norm_eps", 0.5, 1e4, false, ""},
+    {"phimoe", "PhiMoEForCausalLM", "phimoe", "silu", "rms_norm_eps", 1.0, 1e6, false, ""},
+    {"phi3small", "Phi3SmallForCausalLM", "phi3small", "gegelu", "layer_norm_eps", 1.0, 1e6, true, ""},
+    {"mixformer-sequential", "MixFormerSequentialForCausalLM", "", "", "", 1.0, 1e4, false,
+     "uploads of 2023 number their tensors without names; take the current revision of the same model (model_type phi), whose weights are equal"},
+    {"phi4flash", "Phi4FlashForCausalLM", "", "", "", 1.0, 1e4, false,
      "its state-space layers, gated memory units and differential attention are not transformer phases that a plan can hold"},
 };
 
@@ -65,12 +74,6 @@ constexpr SizeRow kSizes[] = {
     {"vocab_size", &ModelConfig::vocab_size, 1 << 22},         {"max_position_embeddings", &ModelConfig::max_positions, 1 << 24},
 };
 
-// A whole number, or `fallback` where the key is absent or null.
-Result<int64_t> optional_int(const Json& config, const char* key, int64_t fallback, std::string_view where, int64_t low, int64_t high) {
-  if (config.contains(key) && config[key].is_null()) return fallback;
-  return json_int_or(config, key, fallback, where, low, high);
-}
-
 Status parse_heads(const Json& config, std::string_view where, ModelConfig& out) {
   PHISCOPE_ASSIGN(out.kv_heads, optional_int(config, "num_key_value_heads", out.heads, where, 1, out.heads));
   if (out.heads % out.kv_heads != 0)
@@ -96,18 +99,33 @@ Status parse_experts(const Json& config, std::string_view where, ModelConfig& ou
 }
 
 Status parse_switches(const Json& config, const Architecture& row, std::string_view where, ModelConfig& out) {
-  PHISCOPE_ASSIGN(out.tied_embeddings, json_bool_or(config, "tie_word_embeddings", false, where));
+  PHISCOPE_ASSIGN(out.tied_embeddings, json_bool_or(config, "tie_word_embeddings", row.tied, where));
   PHISCOPE_ASSIGN(out.qk_layernorm, json_bool_or(config, "qk_layernorm", false, where));
   if (out.qk_layernorm) return fail(ErrorCode::unsupported, "{}: qk_layernorm is true, only models without it are supported", where);
   PHISCOPE_ASSIGN(out.attention_bias, json_bool_or(config, "attention_bias", false, where));
   PHISCOPE_ASSIGN(out.head_bias, json_bool_or(config, "lm_head_bias", false, where));
-  // These two families have no such switch in their code, whatever the file says.
+  // These families have no such switch in their code, whatever the file says.
   if (row.architecture == "phi") out.attention_bias = out.head_bias = true;
   if (row.architecture == "phi3") out.attention_bias = out.head_bias = false;
+  if (row.architecture == "phi3small") out.attention_bias = !(out.head_bias = false);
   const std::string activation = json_string_or(config, "hidden_act", row.activation);
   if (activation != row.activation)
     return fail(ErrorCode::unsupported, "{}: hidden_act is '{}', {} models compute '{}'", where, activation, row.model_type, row.activation);
   return {};
+}
+
+// A plan keeps its vectors and the names of its tensors in memory: a config of a hundred bytes must not make one of gigabytes. The largest
+// published Phi has 3 million values and 1,700 tensors.
+constexpr int64_t kMaxVectorValues = 8'000'000, kMaxTensors = 50'000;
+
+Status check_plan_size(const ModelConfig& config, std::string_view where) {
+  const int64_t attention = (config.heads + 2 * config.kv_heads) * config.head_dim;
+  const int64_t values = config.layers * (6 * config.hidden_size + attention + 2 * config.intermediate_size) + config.vocab_size;
+  const int64_t tensors = config.layers * (6 + 3 * config.experts);
+  if (values <= kMaxVectorValues && tensors <= kMaxTensors) return {};
+  return fail(ErrorCode::invalid_file,
+              "{}: num_hidden_layers {} of hidden_size {} with {} experts need {} norm weights and biases and {} matrices; at most {} and {} are read", where,
+              config.layers, config.hidden_size, config.experts, values, tensors, kMaxVectorValues, kMaxTensors);
 }
 
 Result<DType> parse_dtype(const Json& config, std::string_view where) {
@@ -120,14 +138,16 @@ Result<DType> parse_dtype(const Json& config, std::string_view where) {
 
 }  // namespace
 
-Result<ModelConfig> parse_config(const Json& config, std::string_view where) {
-  if (!config.is_object()) return fail(ErrorCode::invalid_file, "{}: a config is a JSON object", where);
-  PHISCOPE_ASSIGN(const Architecture* row, find_architecture(config, where));
+Result<ModelConfig> parse_config(const Json& published, std::string_view where) {
+  if (!published.is_object()) return fail(ErrorCode::invalid_file, "{}: a config is a JSON object", where);
+  PHISCOPE_ASSIGN(const Architecture* row, find_architecture(published, where));
+  const Json config = with_usual_keys(published, row->model_type);
   ModelConfig out;
   out.architecture = row->architecture;
   out.name = json_string_or(config, "_name_or_path", "");
   out.partial_rotary = row->partial_rotary;
   out.rope_theta = row->rope_theta;
+  out.legacy_names = row->model_type == "phi-msft";
   for (const SizeRow& size : kSizes) {
     PHISCOPE_ASSIGN(out.*size.member, json_int(config, size.key, where, 1, size.high));
   }
@@ -138,7 +158,9 @@ Result<ModelConfig> parse_config(const Json& config, std::string_view where) {
     return fail(ErrorCode::invalid_file, "{}: {} is {}, expected a number above 0 and below 1", where, row->epsilon_key, out.norm_epsilon);
   PHISCOPE_TRY(parse_switches(config, *row, where, out));
   if (out.architecture == "phimoe") PHISCOPE_TRY(parse_experts(config, where, out));
+  if (out.architecture == "phi3small") PHISCOPE_TRY(parse_phi3_small(config, where, out));
   PHISCOPE_TRY(parse_rope(config, where, out));
+  PHISCOPE_TRY(check_plan_size(out, where));
   PHISCOPE_ASSIGN(out.dtype, parse_dtype(config, where));
   return out;
 }

@@ -4,6 +4,7 @@
 #include <set>
 
 #include "core/base/hash.h"
+#include "core/model/legacy_names.h"
 #include "core/model/model.h"
 
 namespace phiscope {
@@ -80,13 +81,26 @@ tl::unexpected<Error> missing(const TensorFiles& files, const std::string& name,
               files.files().front()->path().parent_path().string(), name, shape_text(shape));
 }
 
+// A matrix, or a vector when `columns` is 0, by its older name; no entry when the model has the usual names or the file lacks it.
+Result<Place> find_legacy(const TensorFiles& files, const std::string& name, int64_t rows, int64_t columns, const ModelConfig& config) {
+  if (!config.legacy_names) return Place{};
+  const LegacyTensor legacy = legacy_tensor(name, rows, config);
+  const TensorEntry* entry = files.find(legacy.name);
+  if (entry == nullptr) return Place{};
+  PHISCOPE_TRY(check_shape(files, *entry, columns > 0 ? std::vector<int64_t>{legacy.rows, columns} : std::vector<int64_t>{legacy.rows}));
+  return Place{entry, legacy.first_row};
+}
+
 Result<Place> find_matrix(const TensorFiles& files, const PlanTensor& tensor, const ModelConfig& config) {
   const std::vector<int64_t> shape{tensor.rows, tensor.columns};
   if (const TensorEntry* entry = find_by_name(files, tensor.name)) {
     PHISCOPE_TRY(check_shape(files, *entry, shape));
     return Place{entry, 0};
   }
-  PHISCOPE_ASSIGN(const Place place, find_stacked(files, tensor, config.experts));
+  PHISCOPE_ASSIGN(Place place, find_stacked(files, tensor, config.experts));
+  if (place.entry == nullptr) {
+    PHISCOPE_ASSIGN(place, find_legacy(files, tensor.name, tensor.rows, tensor.columns, config));
+  }
   if (place.entry == nullptr) return missing(files, tensor.name, shape);
   return place;
 }
@@ -161,14 +175,18 @@ class FileWeights : public WeightSource {
   std::vector<std::pair<int64_t, int64_t>> shapes_;  // rows, columns
 };
 
-Status fill_vector(const TensorFiles& files, PlanVector& vector, std::set<const TensorEntry*>& used) {
+Status fill_vector(const TensorFiles& files, const ModelConfig& config, PlanVector& vector, std::set<const TensorEntry*>& used) {
   const std::vector<int64_t> shape{static_cast<int64_t>(vector.values.size())};
-  const TensorEntry* entry = find_by_name(files, vector.name);
-  if (entry == nullptr) return missing(files, vector.name, shape);
-  PHISCOPE_TRY(check_shape(files, *entry, shape));
-  PHISCOPE_TRY(check_values(files, *entry));
-  widen_to_f32(entry->view, 0, shape[0], vector.values.data());
-  used.insert(entry);
+  Place place{find_by_name(files, vector.name), 0};
+  if (place.entry != nullptr) {
+    PHISCOPE_TRY(check_shape(files, *place.entry, shape));
+  } else {
+    PHISCOPE_ASSIGN(place, find_legacy(files, vector.name, shape[0], 0, config));
+  }
+  if (place.entry == nullptr) return missing(files, vector.name, shape);
+  PHISCOPE_TRY(check_values(files, *place.entry));
+  widen_to_f32(place.entry->view, place.first_row, shape[0], vector.values.data());
+  used.insert(place.entry);
   return {};
 }
 
@@ -178,10 +196,14 @@ struct Skipped {
 };
 constexpr Skipped kSkipped[] = {
     {"rotary_emb.inv_freq", ""},  // recomputed from the config, as transformers does
+    {"inner_attn", ""},           // of phi-msft: masks without weights
+    {"inner_cross_attn", ""},
     {"lora_", "adapter"},
-    {"embed_tokens_extend.image", "vision"},
     {"embed_tokens_extend.audio", "audio"},
+    {"embed_tokens_extend", "vision"},
     {"vision", "vision"},
+    {"mm_projector", "vision"},
+    {"img_", "vision"},
     {"", "unused"},
 };
 
@@ -227,7 +249,7 @@ Result<Model> load_model(const std::filesystem::path& folder) {
     used.insert(place.entry);
     places.push_back(place);
   }
-  for (PlanVector& vector : plan.vectors) PHISCOPE_TRY(fill_vector(files, vector, used));
+  for (PlanVector& vector : plan.vectors) PHISCOPE_TRY(fill_vector(files, model.config, vector, used));
   model.notices = skipped_notices(files, used);
   model.weights = std::make_shared<FileWeights>(model.files, std::move(places), plan.tensors);
   PHISCOPE_ASSIGN(const std::string config_text, read_file(folder / "config.json"));

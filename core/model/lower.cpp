@@ -111,6 +111,23 @@ void lower_phimoe_layer(const ModelConfig& config, PlanBuilder& build, int layer
   }
 }
 
+// As phi3 with layer norms and biases; q, k and v rows grouped by KV head, up rows interleaved, the limit of gegelu in the phase's scale.
+void lower_phi3_small_layer(const ModelConfig& config, PlanBuilder& build, int layer) {
+  const int64_t hidden = config.hidden_size, ffn = config.intermediate_size, width = config.heads * config.head_dim;
+  const Norm attention_norm = build.norm(layer_name(layer, "input_layernorm"), NormKind::layer);
+  const Linear qkv = build.linear(layer_name(layer, "self_attn.query_key_value"), TensorClass::attention_in, width + 2 * config.kv_heads * config.head_dim, hidden, true);
+  build.phase(PhaseKind::linear, layer, PhaseInput::residual, attention_norm, {qkv}, Epilogue::rotary_kv);
+  add_attention(build, layer);
+  const Linear dense = build.linear(layer_name(layer, "self_attn.dense"), TensorClass::attention_out, hidden, width, true);
+  build.phase(PhaseKind::linear, layer, PhaseInput::attention, Norm{}, {dense}, Epilogue::add_residual);
+  const Norm mlp_norm = build.norm(layer_name(layer, "post_attention_layernorm"), NormKind::layer);
+  const Linear up = build.linear(layer_name(layer, "mlp.up_proj"), TensorClass::mlp_in, 2 * ffn, hidden, true);
+  build.phase(PhaseKind::linear, layer, PhaseInput::residual, mlp_norm, {up}, Epilogue::gegelu);
+  build.plan().phases.back().scale = static_cast<float>(config.gegelu_limit);
+  const Linear down = build.linear(layer_name(layer, "mlp.down_proj"), TensorClass::mlp_out, hidden, ffn, true);
+  build.phase(PhaseKind::linear, layer, PhaseInput::activation, Norm{}, {down}, Epilogue::add_residual);
+}
+
 struct LayerLowering {
   std::string_view architecture;
   void (*lower_layer)(const ModelConfig&, PlanBuilder&, int layer);
@@ -121,6 +138,7 @@ constexpr LayerLowering kLowerings[] = {
     {"phi3", lower_phi3_layer, "model.norm", NormKind::rms},
     {"phi", lower_phi_layer, "model.final_layernorm", NormKind::layer},
     {"phimoe", lower_phimoe_layer, "model.norm", NormKind::layer},
+    {"phi3small", lower_phi3_small_layer, "model.final_layernorm", NormKind::layer},
 };
 
 void copy_sizes(const ModelConfig& config, Plan& plan) {
@@ -135,7 +153,10 @@ void copy_sizes(const ModelConfig& config, Plan& plan) {
   plan.vocab = config.vocab_size;
   plan.context = config.max_positions;
   plan.window = config.sliding_window < config.max_positions ? config.sliding_window : 0;
-  plan.attention_scale = static_cast<float>(1.0 / std::sqrt(static_cast<double>(config.head_dim)));
+  plan.attention_scale = static_cast<float>(config.attention_scale > 0 ? config.attention_scale : 1.0 / std::sqrt(static_cast<double>(config.head_dim)));
+  plan.block_sparse = config.block_sparse;
+  plan.qkv_by_kv_head = config.architecture == "phi3small";
+  plan.masked_ids = config.masked_ids;
   plan.rotary = make_rotary(config);
 }
 
@@ -152,6 +173,7 @@ void add_head(const ModelConfig& config, const LayerLowering& lowering, PlanBuil
   }
   if (config.head_bias) plan.head_bias = build.vector("lm_head.bias", config.vocab_size, 0);
   build.phase(PhaseKind::head, -1, PhaseInput::residual, plan.final_norm, {Linear{plan.head, plan.head_bias}}, Epilogue::none);
+  plan.phases.back().scale = static_cast<float>(config.logit_scale);
 }
 
 }  // namespace
@@ -164,6 +186,7 @@ Result<Plan> lower(const ModelConfig& config) {
     PlanBuilder build(config, plan);
     plan.embedding = build.tensor("model.embed_tokens.weight", TensorClass::embedding, config.vocab_size, config.hidden_size);
     build.phase(PhaseKind::embedding, -1, PhaseInput::residual, Norm{}, {Linear{plan.embedding, -1}}, Epilogue::none);
+    plan.phases.back().scale = static_cast<float>(config.embedding_scale);
     for (int layer = 0; layer < config.layers; ++layer) lowering.lower_layer(config, build, layer);
     add_head(config, lowering, build);
     return plan;

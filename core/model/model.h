@@ -17,7 +17,7 @@ namespace phiscope {
 
 /// config.json, read and checked; the names are Hugging Face's. Both spellings of transformers 4 and 5 are accepted.
 struct ModelConfig {
-  std::string architecture;  // "phi3", "phi", "phimoe": which lowering
+  std::string architecture;  // "phi3", "phi", "phimoe", "phi3small": which lowering
   std::string name;          // folder name or _name_or_path
   int64_t hidden_size = 0, layers = 0, heads = 0, kv_heads = 0, head_dim = 0, intermediate_size = 0, vocab_size = 0;
   int64_t max_positions = 0, original_max_positions = 0, sliding_window = 0;
@@ -28,6 +28,11 @@ struct ModelConfig {
   bool tied_embeddings = false, qk_layernorm = false, attention_bias = false, head_bias = false;
   int64_t experts = 0, experts_per_token = 0;
   double router_jitter = 0;
+  BlockSparse block_sparse;                // phi-3-small, as the rest of these
+  double gegelu_limit = 0;                 // infinity = none
+  double embedding_scale = 1, logit_scale = 1, attention_scale = 0;  // attention_scale 0 = 1/sqrt(head_dim)
+  std::vector<int> masked_ids;             // never generated: their logits are -infinity
+  bool legacy_names = false;               // phi-msft: tensors are "transformer.h.0.mixer.Wqkv", ...
   DType dtype = DType::f32;  // of the shipped weights, as the config says
 };
 
@@ -58,7 +63,9 @@ Result<Model> load_model(const std::filesystem::path& folder);
 
 /// "phi-3.5-mini", "phi-4", ... : real shapes of published models for speed and memory.
 struct SyntheticModel {
-  std::string name;
+  std::string name;      // "phi-3.5-mini"
+  std::string title;     // "Phi-3.5-mini", as its publisher calls it
+  std::string checked;   // what this architecture's arithmetic was compared with
   ModelConfig config;
 };
 const std::vector<SyntheticModel>& synthetic_models();

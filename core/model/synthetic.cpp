@@ -1,4 +1,3 @@
-#include <array>
 #include <cmath>
 #include <cstring>
 
@@ -8,63 +7,6 @@
 
 namespace phiscope {
 namespace {
-
-// Shapes of published models: phi-family.md of the design, section 1; the checkpoints' own config.json files. To add one: a row.
-struct Shape {
-  std::string_view name, architecture;
-  int64_t hidden, ffn, layers, heads, kv_heads, head_dim, vocab, context, original, window;
-  double theta, partial_rotary;
-  bool longrope, tied;
-  int64_t experts;
-  DType dtype;
-};
-constexpr Shape kShapes[] = {
-    {"phi-1", "phi", 2048, 8192, 24, 32, 32, 64, 51200, 2048, 2048, 0, 1e4, 0.5, false, false, 0, DType::f32},
-    {"phi-1.5", "phi", 2048, 8192, 24, 32, 32, 64, 51200, 2048, 2048, 0, 1e4, 0.5, false, false, 0, DType::f16},
-    {"phi-2", "phi", 2560, 10240, 32, 32, 32, 80, 51200, 2048, 2048, 0, 1e4, 0.4, false, false, 0, DType::f16},
-    {"phi-3-mini-4k", "phi3", 3072, 8192, 32, 32, 32, 96, 32064, 4096, 4096, 2047, 1e4, 1, false, false, 0, DType::bf16},
-    {"phi-3-mini-128k", "phi3", 3072, 8192, 32, 32, 32, 96, 32064, 131072, 4096, 262144, 1e4, 1, true, false, 0, DType::bf16},
-    {"phi-3.5-mini", "phi3", 3072, 8192, 32, 32, 32, 96, 32064, 131072, 4096, 262144, 1e4, 1, true, false, 0, DType::bf16},
-    {"phi-3-medium-4k", "phi3", 5120, 17920, 40, 40, 10, 128, 32064, 4096, 4096, 2047, 1e4, 1, false, false, 0, DType::bf16},
-    {"phi-4", "phi3", 5120, 17920, 40, 40, 10, 128, 100352, 16384, 16384, 0, 2.5e5, 1, false, false, 0, DType::bf16},
-    {"phi-4-mini", "phi3", 3072, 8192, 32, 24, 8, 128, 200064, 131072, 4096, 262144, 1e4, 0.75, true, true, 0, DType::bf16},
-    {"phi-3.5-moe", "phimoe", 4096, 6400, 32, 32, 8, 128, 32064, 131072, 4096, 131072, 1e4, 1, true, false, 16, DType::bf16},
-    {"phi-tiny-moe", "phimoe", 4096, 448, 32, 16, 4, 128, 32064, 4096, 4096, 2047, 1e4, 1, false, false, 16, DType::bf16},
-};
-
-ModelConfig config_of(const Shape& shape) {
-  ModelConfig config;
-  config.architecture = shape.architecture;
-  config.name = shape.name;
-  config.hidden_size = shape.hidden;
-  config.intermediate_size = shape.ffn;
-  config.layers = shape.layers;
-  config.heads = shape.heads;
-  config.kv_heads = shape.kv_heads;
-  config.head_dim = shape.head_dim;
-  config.vocab_size = shape.vocab;
-  config.max_positions = shape.context;
-  config.original_max_positions = shape.original;
-  config.sliding_window = shape.window;
-  config.rope_theta = shape.theta;
-  config.partial_rotary = shape.partial_rotary;
-  config.longrope = shape.longrope;
-  config.tied_embeddings = shape.tied;
-  config.attention_bias = config.head_bias = shape.architecture != "phi3";
-  config.experts = shape.experts;
-  config.experts_per_token = shape.experts > 0 ? 2 : 0;
-  config.router_jitter = shape.experts > 0 ? 0.01 : 0;
-  config.dtype = shape.dtype;
-  if (!shape.longrope) return config;
-  // Stand-ins that grow evenly to max / original: the published lists change no speed and no size.
-  const auto entries = static_cast<int64_t>(static_cast<double>(shape.head_dim) * shape.partial_rotary) / 2;
-  const double growth = static_cast<double>(shape.context) / static_cast<double>(shape.original);
-  for (int64_t i = 0; i < entries; ++i) {
-    config.short_factor.push_back(1);
-    config.long_factor.push_back(static_cast<float>(std::pow(growth, static_cast<double>(i) / static_cast<double>(entries))));
-  }
-  return config;
-}
 
 // splitmix64 (Steele, Lea, Flood 2014) as a function of a counter: any word of a tensor without those before it.
 inline uint64_t random_word(uint64_t seed, uint64_t index) {
@@ -173,15 +115,6 @@ class SyntheticWeights : public WeightSource {
 };
 
 }  // namespace
-
-const std::vector<SyntheticModel>& synthetic_models() {
-  static const std::vector<SyntheticModel> models = [] {
-    std::vector<SyntheticModel> list;
-    for (const Shape& shape : kShapes) list.push_back({std::string(shape.name), config_of(shape)});
-    return list;
-  }();
-  return models;
-}
 
 Result<Model> make_synthetic(std::string_view name, const Recipe& recipe, uint64_t seed) {
   std::vector<std::string> names;

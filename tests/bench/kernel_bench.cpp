@@ -78,7 +78,7 @@ void attention(benchmark::State& state, const KernelTable& kernels, KvType type,
     for (int64_t p = 0; p < depth + tokens; ++p) cache.store(0, head, p, row.data(), row.data());
   }
   std::vector<float> query(static_cast<size_t>(tokens) * 96, 0.1f), out(query.size()), scratch(static_cast<size_t>(attention_scratch_floats(96)));
-  const AttentionShape shape{.head_dim = 96, .value_width = 96, .queries_per_kv = 1, .window = 0, .scale = 0.1f, .sparse_block = 0, .sparse_local = 0, .sparse_stride = 0};
+  const AttentionShape shape{.head_dim = 96, .value_width = 96, .queries_per_kv = 1, .window = 0, .scale = 0.1f, .sparse_block = 0, .sparse_local = 0, .sparse_stride = 0, .sparse_head_step = 0};
   for (auto _ : state) {
     for (int64_t head = 0; head < 32; ++head) {
       kernels.attention(shape, cache.view(0, head), {.query = query.data(), .output = out.data(), .query_stride = 96, .output_stride = 96, .tokens = tokens, .first_position = depth, .first_head = head}, scratch.data());

@@ -68,6 +68,24 @@ def foreign_architecture(tmp):
     return {"model": str(folder)}
 
 
+def only_config(tmp):
+    """A folder that holds config.json and nothing else."""
+    folder = copy(tmp)
+    for path in folder.iterdir():
+        if path.name != "config.json":
+            path.unlink()
+    return {"model": str(folder)}
+
+
+def conversation(tmp):
+    """A list of messages, and one whose second message has no role."""
+    messages = [{"role": "user", "content": "one two"}, {"role": "assistant", "content": "three"}]
+    good, broken = tmp / "messages.json", tmp / "broken.json"
+    good.write_text(json.dumps(messages))
+    broken.write_text(json.dumps([messages[0], {"content": "three"}]))
+    return {"messages": str(good), "broken": str(broken)}
+
+
 def model_copy(tmp):
     return {"model": str(copy(tmp))}
 

@@ -19,7 +19,7 @@ import given
 HERE = pathlib.Path(__file__).resolve().parent
 SOURCE = HERE.parent.parent
 TIMEOUT_S = 300
-DIRECTIVES = {"given", "env", "run", "exit", "stderr", "stderr!", "stdout", "stdout!", "json", "lines", "absent", "present"}
+DIRECTIVES = {"given", "env", "run", "exit", "stderr", "stderr!", "stdout", "stdout!", "json", "lines", "same", "absent", "present"}
 
 
 def parse(path):
@@ -67,6 +67,10 @@ def check(directive, argument, result):
         return f"{directive[:-1]} contains: {argument}" if argument in getattr(result, directive[:-1]) else None
     if directive == "json":
         return check_json(result.stdout, argument)
+    if directive == "same":
+        stream, path = argument.split()
+        text = pathlib.Path(SOURCE, path).read_text()
+        return None if getattr(result, stream) in text else f"{path} does not hold what {stream} says; put it there"
     if directive == "lines":
         stream, count = argument.split()
         found = len(getattr(result, stream).splitlines())

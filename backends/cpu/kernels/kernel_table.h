@@ -58,7 +58,7 @@ struct AttentionShape {
   int64_t window;             // key j is visible to query q iff q - j < window; 0 = all
   float scale;
   int64_t sparse_block;       // block-sparse pattern of phi-3-small; 0 = dense
-  int64_t sparse_local, sparse_stride;
+  int64_t sparse_local, sparse_stride, sparse_head_step;
 };
 
 /// Rows of one attention call: `tokens` consecutive positions from `first_position`, the query heads of one KV head.
@@ -98,7 +98,8 @@ struct KernelTable {
                        float* scratch);
 
   // --- attention --------------------------------------------------------------------------------------------------------
-  /// Softmax attention of `rows` over one KV head. `scratch`: attention_scratch_floats().
+  /// Softmax attention of `rows` over one KV head. With a block-sparse pattern keys that no row sees are not read: with one token this is
+  /// decided for each head, with more for all heads of the call together. `scratch`: attention_scratch_floats().
   void (*attention)(const AttentionShape&, const KvHeadView&, const AttentionRows&, float* scratch);
 
   // --- element-wise ------------------------------------------------------------------------------------------------------
@@ -106,6 +107,7 @@ struct KernelTable {
   void (*layer_norm)(const float* x, const float* weight, const float* bias, float epsilon, int64_t n, float* out);  // bias may be null
   void (*silu_gate)(const float* gate, const float* up, int64_t n, float* out);
   void (*gelu_tanh)(const float* x, int64_t n, float* out);
+  void (*gegelu)(const float* x, float limit, int64_t n, float* out);  // x [2n] interleaved g, l (core/backend/plan.h)
   void (*exp)(const float* x, int64_t n, float* out);  // relative error below 3e-7 on [-87, 88]; for tests
   void (*add)(const float* x, int64_t n, float* out);  // out += x
   void (*add_scaled)(const float* x, float scale, int64_t n, float* out);

@@ -39,7 +39,7 @@ class AttentionKernels : public KernelTest {
     const std::vector<float> query = random_floats(c.tokens * stride, 6, 1);
     std::vector<float> out(query.size(), NAN), scratch(static_cast<size_t>(attention_scratch_floats(cache.value_width())), NAN);
     const AttentionShape shape{.head_dim = dim, .value_width = cache.value_width(), .queries_per_kv = c.queries_per_kv, .window = c.window,
-                               .scale = 0.25f, .sparse_block = c.sparse_block, .sparse_local = 1, .sparse_stride = 3};
+                               .scale = 0.25f, .sparse_block = c.sparse_block, .sparse_local = 1, .sparse_stride = 3, .sparse_head_step = 1};
     for (int64_t head = 0; head < 2; ++head) {
       const int64_t offset = head * c.queries_per_kv * dim;
       kernels().attention(shape, cache.view(0, head),
@@ -80,12 +80,39 @@ TEST_P(AttentionKernels, AgreesWithTheOracleForEveryShape) {
   const AttentionCase cases[] = {
       {96, 1, 0, 0, 1, 0},  {96, 1, 0, 200, 1, 0},  {128, 3, 0, 130, 5, 0}, {16, 4, 24, 90, 7, 0},  {20, 1, 0, 5, 48, 0},
       {8, 4, 31, 0, 12, 0}, {80, 1, 300, 511, 1, 0}, {64, 2, 16, 63, 24, 0}, {16, 2, 0, 100, 3, 16}, {128, 1, 17, 129, 1, 0},
+      {16, 4, 0, 700, 1, 64}, {32, 1, 0, 650, 48, 64}, {128, 4, 0, 300, 1, 16}, {16, 3, 0, 400, 5, 128},
   };
   for (const AttentionCase& c : cases) {
     check(c, KvType::f32, 5e-6f);    // values of the order of 1
     check(c, KvType::f16, 4e-3f);    // keys and values rounded to 11 bits
     check(c, KvType::int8, 6e-2f);   // to 8 bits
     if (HasFatalFailure()) return;
+  }
+}
+
+// A kernel that reads masked keys and multiplies them by zero would give NaN here.
+TEST_P(AttentionKernels, SkipsBlocksThatNoRowSees) {
+  constexpr int64_t kDim = 32, kBlock = 64, kBlocks = 12, kLength = kBlock * kBlocks;
+  Plan plan;
+  plan.layers = 1;
+  plan.kv_heads = 1;
+  plan.head_dim = kDim;
+  for (const KvType type : {KvType::f32, KvType::f16}) {
+    for (const int64_t tokens : {int64_t{1}, int64_t{40}}) {
+      KvCache cache(plan, type, kLength, kernels());
+      const AttentionShape shape{.head_dim = kDim, .value_width = cache.value_width(), .queries_per_kv = 1, .window = 0, .scale = 0.25f,
+                                 .sparse_block = kBlock, .sparse_local = 2, .sparse_stride = 4, .sparse_head_step = 1};
+      const std::vector<float> good(kDim, 0.5f), poison(kDim, NAN), query(static_cast<size_t>(tokens * kDim), 1.0f);
+      for (int64_t p = 0; p < kLength; ++p) {
+        const int64_t block = p / kBlock;
+        const bool is_seen = kBlocks - 1 - block < 2 || (block + 5 + 1) % 4 == 0;  // head 5
+        cache.store(0, 0, p, is_seen ? good.data() : poison.data(), is_seen ? good.data() : poison.data());
+      }
+      std::vector<float> out(query.size(), NAN), scratch(static_cast<size_t>(attention_scratch_floats(cache.value_width())), NAN);
+      kernels().attention(shape, cache.view(0, 0), {.query = query.data(), .output = out.data(), .query_stride = kDim, .output_stride = kDim,
+                                                    .tokens = tokens, .first_position = kLength - tokens, .first_head = 5}, scratch.data());
+      for (const float value : out) ASSERT_NEAR(value, 0.5f, 1e-5f) << kv_type_name(type) << " " << tokens << " tokens";
+    }
   }
 }
 
@@ -115,6 +142,26 @@ TEST_P(ElementKernels, GatesAgreeWithDoublePrecision) {
     ASSERT_NEAR(silu[i], s, 1e-6 * std::fabs(s) + 1e-9) << gate[i];
     const double t = 0.5 * g * (1 + std::tanh(0.79788456080286535588 * (g + 0.044715 * g * g * g)));
     ASSERT_NEAR(gelu[i], t, 2e-6 * std::fabs(g)) << gate[i];
+  }
+}
+
+TEST_P(ElementKernels, GegeluAgreesWithDoublePrecisionAndKeepsInfinities) {
+  constexpr int64_t kCount = 1003;
+  std::vector<float> x = random_floats(2 * kCount, 13, 4);
+  x[0] = INFINITY;
+  x[3] = -INFINITY;
+  x[2] = 1;
+  for (const float limit : {2.0f, INFINITY}) {
+    std::vector<float> out(kCount);
+    kernels().gegelu(x.data(), limit, kCount, out.data());
+    EXPECT_TRUE(std::isinf(out[0]));
+    EXPECT_EQ(out[1], -INFINITY);
+    for (size_t i = 2; i < kCount; ++i) {
+      const double g = std::min(static_cast<double>(x[2 * i]), static_cast<double>(limit));
+      const double l = std::clamp(static_cast<double>(x[2 * i + 1]), -static_cast<double>(limit), static_cast<double>(limit));
+      const double expected = g / (1 + std::exp(-1.702 * g)) * (l + 1);
+      ASSERT_NEAR(out[i], expected, 2e-6 * std::fabs(expected) + 1e-6) << x[2 * i] << " " << x[2 * i + 1];
+    }
   }
 }
 

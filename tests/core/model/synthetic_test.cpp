@@ -41,9 +41,29 @@ Moments moments(const WeightView& weight, int64_t rows) {
 
 TEST(SyntheticModel, HasThePublishedNumberOfParameters) {
   const std::map<std::string, int64_t> published = {
-      {"phi-1", 1'418'270'720},         {"phi-1.5", 1'418'270'720},         {"phi-2", 2'779'683'840},       {"phi-3-mini-4k", 3'821'079'552},
-      {"phi-3-mini-128k", 3'821'079'552}, {"phi-3.5-mini", 3'821'079'552},    {"phi-3-medium-4k", 13'960'238'080}, {"phi-4", 14'659'507'200},
-      {"phi-4-mini", 3'836'021'760},    {"phi-3.5-moe", 41'873'153'344},    {"phi-tiny-moe", 3'755'220'288}};
+      {"phi-1", 1'418'270'720},
+      {"phi-1.5", 1'418'270'720},
+      {"phi-2", 2'779'683'840},
+      {"phi-3-mini-4k", 3'821'079'552},
+      {"phi-3-mini-128k", 3'821'079'552},
+      {"phi-3-small-8k", 7'392'272'384},
+      {"phi-3-small-128k", 7'392'272'384},
+      {"phi-3-medium-4k", 13'960'238'080},
+      {"phi-3-medium-128k", 13'960'238'080},
+      {"phi-3-vision", 3'821'079'552},
+      {"phi-3.5-mini", 3'821'079'552},
+      {"phi-3.5-vision", 3'821'079'552},
+      {"phi-3.5-moe", 41'873'153'344},
+      {"phi-mini-moe", 7'647'632'704},  // the card says 7.6 billion
+      {"phi-tiny-moe", 3'755'220'288},
+      {"phi-4", 14'659'507'200},
+      {"phi-4-reasoning", 14'659'507'200},
+      {"phi-4-reasoning-plus", 14'659'507'200},
+      {"phi-4-reasoning-vision", 14'659'507'200},
+      {"phi-4-mini", 3'836'021'760},
+      {"phi-4-mini-reasoning", 3'836'021'760},
+      {"phi-4-multimodal", 3'836'021'760},
+  };
   EXPECT_EQ(synthetic_models().size(), published.size());
   for (const SyntheticModel& model : synthetic_models()) {
     const auto plan = lower(model.config);

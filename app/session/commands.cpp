@@ -77,6 +77,10 @@ Result<GenerateResult> generate(const GenerateRequest& request, const std::funct
   block.prompt = request.ids;
   block.text_prompt = request.prompt;
   block.chat = request.chat;
+  for (const ChatMessage& message : request.messages) {
+    block.chat_roles.push_back(message.role);
+    block.chat_contents.push_back(message.content);
+  }
   block.max_new_tokens = request.max_new_tokens;
   block.fixed_length = request.ignore_stop;
   block.sampling = request.sampling;

@@ -15,6 +15,7 @@
 #include "core/base/result.h"
 #include "core/model/sampling.h"
 #include "core/quant/quantize.h"
+#include "core/tokenizer/tokenizer.h"
 
 namespace phiscope::session {
 
@@ -41,6 +42,7 @@ struct GenerateRequest {
   Target target;
   std::string prompt;
   bool chat = false;            // render with the model's chat template as one user message
+  std::vector<ChatMessage> messages;  // before the prompt, which may then be empty; chat only
   std::vector<int32_t> ids;     // instead of a prompt
   int64_t max_new_tokens = 128;
   SamplingOptions sampling;     // core/model/sampling.h

@@ -60,6 +60,7 @@ struct GenerateBlock {
   int64_t random_prompt = 0;
   std::string text_prompt;       // instead of ids: tokenized inside, for time to first token of a request
   bool chat = false;             // text_prompt is one user message, rendered with the model's chat template
+  std::vector<std::string> chat_roles, chat_contents;  // messages before text_prompt, of equal number; then text_prompt may be empty
   int64_t depth = 0;             // tokens of filler before the prompt, not timed
   int64_t max_new_tokens = 128;
   bool fixed_length = true;

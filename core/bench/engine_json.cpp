@@ -32,6 +32,7 @@ void visit(V& v, SamplingOptions& x) {
   v("top_k", x.top_k);
   v("top_p", x.top_p);
   v("min_p", x.min_p);
+  v("repetition_penalty", x.repetition_penalty);
   v("seed", x.seed);
 }
 template <class V>
@@ -87,6 +88,8 @@ void visit(V& v, GenerateBlock& x) {
   v("random_prompt", x.random_prompt);
   v("text_prompt", x.text_prompt);
   v("chat", x.chat);
+  v("chat_roles", x.chat_roles);
+  v("chat_contents", x.chat_contents);
   v("depth", x.depth);
   v("max_new_tokens", x.max_new_tokens);
   v("fixed_length", x.fixed_length);

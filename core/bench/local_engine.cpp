@@ -284,9 +284,22 @@ Result<PrefillReply> LocalEngine::prefill(const PrefillBlock& block) {
   return reply;
 }
 
+namespace {
+
+Result<std::vector<ChatMessage>> messages_of(const GenerateBlock& block) {
+  if (block.chat_roles.size() != block.chat_contents.size())
+    return fail(ErrorCode::invalid_argument, "a chat has {} roles for {} messages", block.chat_roles.size(), block.chat_contents.size());
+  std::vector<ChatMessage> messages;
+  for (size_t i = 0; i < block.chat_roles.size(); ++i) messages.push_back({block.chat_roles[i], block.chat_contents[i]});
+  if (!block.text_prompt.empty()) messages.push_back({"user", block.text_prompt});
+  return messages;
+}
+
+}  // namespace
+
 Result<std::vector<int32_t>> LocalEngine::prompt_of(const GenerateBlock& block) {
   if (!block.prompt.empty()) return block.prompt;
-  if (block.text_prompt.empty()) {
+  if (block.text_prompt.empty() && block.chat_roles.empty()) {
     if (block.random_prompt < 1) return fail(ErrorCode::invalid_argument, "the prompt is empty; give at least one token");
     return random_ids(block.random_prompt, block.seed);
   }
@@ -294,8 +307,8 @@ Result<std::vector<int32_t>> LocalEngine::prompt_of(const GenerateBlock& block) 
   const Tokenizer& tokenizer = *opened_->tokenizer;
   std::string text = block.text_prompt;
   if (block.chat) {
-    const ChatMessage message{"user", block.text_prompt};
-    PHISCOPE_ASSIGN(text, render_chat(tokenizer, std::span(&message, 1), true));
+    PHISCOPE_ASSIGN(const std::vector<ChatMessage> messages, messages_of(block));
+    PHISCOPE_ASSIGN(text, render_chat(tokenizer, messages, true));
   }
   std::vector<int32_t> ids = tokenizer.encode(text, Specials::parse);
   if (tokenizer.add_bos() && tokenizer.bos() && (ids.empty() || ids[0] != *tokenizer.bos())) ids.insert(ids.begin(), *tokenizer.bos());
@@ -313,7 +326,7 @@ Result<GenerateReply> LocalEngine::generate(const GenerateBlock& block, const st
   reply.request_ns = clock_.now_ns();
   PHISCOPE_ASSIGN(const std::vector<int32_t> prompt, prompt_of(block));
   const std::vector<int32_t> stops = block.fixed_length || !opened_->tokenizer ? std::vector<int32_t>{} : opened_->tokenizer->stop_ids();
-  const Sampler sampler = make_sampler(block.sampling);
+  const Sampler sampler = make_sampler(block.sampling, prompt);
   reply.prompt_tokens = static_cast<int64_t>(prompt.size());
   reply.token_ns.reserve(static_cast<size_t>(block.max_new_tokens));
   reply.ids.reserve(static_cast<size_t>(block.max_new_tokens));

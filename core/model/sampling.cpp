@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
+#include <unordered_set>
 #include <vector>
 
 namespace phiscope {
@@ -73,6 +74,24 @@ int32_t draw(const std::vector<Choice>& choices, double uniform) {
   return choices.back().id;
 }
 
+void penalize(std::span<float> logits, int32_t id, float penalty) {
+  if (id < 0 || static_cast<size_t>(id) >= logits.size()) return;
+  float& logit = logits[static_cast<size_t>(id)];
+  logit = logit > 0 ? logit / penalty : logit * penalty;
+}
+
+Sampler make_picker(const SamplingOptions& options) {
+  if (options.temperature <= 0) return greedy_sampler;
+  return [options, random = SplitMix(options.seed)](std::span<float> logits) mutable {
+    std::vector<Choice> choices = sorted_choices(logits, options);
+    if (options.top_p < 1) cut_top_p(choices, options.top_p);
+    const double least = options.min_p * choices[0].probability;
+    const auto end = std::find_if(choices.begin() + 1, choices.end(), [&](const Choice& c) { return c.probability < least; });
+    choices.erase(end, choices.end());
+    return draw(choices, random.uniform());
+  };
+}
+
 }  // namespace
 
 Status check_sampling(const SamplingOptions& options) {
@@ -83,18 +102,20 @@ Status check_sampling(const SamplingOptions& options) {
     return fail(ErrorCode::invalid_argument, "top-p is {}; it must be above 0 and at most 1", options.top_p);
   if (!(options.min_p >= 0 && options.min_p < 1))
     return fail(ErrorCode::invalid_argument, "min-p is {}; it must be at least 0 and below 1", options.min_p);
+  if (!std::isfinite(options.repetition_penalty) || options.repetition_penalty <= 0)
+    return fail(ErrorCode::invalid_argument, "repetition-penalty is {}; it must be above 0, and 1 is none", options.repetition_penalty);
   return {};
 }
 
-Sampler make_sampler(const SamplingOptions& options) {
-  if (options.temperature <= 0) return greedy_sampler;
-  return [options, random = SplitMix(options.seed)](std::span<float> logits) mutable {
-    std::vector<Choice> choices = sorted_choices(logits, options);
-    if (options.top_p < 1) cut_top_p(choices, options.top_p);
-    const double least = options.min_p * choices[0].probability;
-    const auto end = std::find_if(choices.begin() + 1, choices.end(), [&](const Choice& c) { return c.probability < least; });
-    choices.erase(end, choices.end());
-    return draw(choices, random.uniform());
+Sampler make_sampler(const SamplingOptions& options, std::span<const int32_t> prompt) {
+  const Sampler pick = make_picker(options);
+  if (options.repetition_penalty == 1) return pick;
+  return [pick, penalty = static_cast<float>(options.repetition_penalty), seen = std::unordered_set<int32_t>(prompt.begin(), prompt.end())](
+             std::span<float> logits) mutable {
+    for (const int32_t id : seen) penalize(logits, id, penalty);
+    const int32_t id = pick(logits);
+    seen.insert(id);
+    return id;
   };
 }
 

@@ -25,6 +25,8 @@ struct ChatFormat {
   std::string_view generation;
   bool starts_with_bos = false, ends_with_eos = false;  // eos only without generation prompt
   bool skips_empty_system = false, has_tools = false;
+  bool goes_on_after_assistant = false;  // no generation prompt when the last message is the assistant's
+  bool has_literal_head = false;   // text before the first tag of the template comes first; the hash is that of the rest
 };
 
 constexpr RoleForm kLineRoles[] = {{"system", "<|system|>\n", "<|end|>\n"},
@@ -36,6 +38,8 @@ constexpr RoleForm kAnyRole[] = {{"*", "<|{role}|>", "<|end|>"}};
 constexpr RoleForm kImRoles[] = {{"system", "<|im_start|>system<|im_sep|>", "<|im_end|>"},
                                  {"user", "<|im_start|>user<|im_sep|>", "<|im_end|>"},
                                  {"assistant", "<|im_start|>assistant<|im_sep|>", "<|im_end|>"}};
+constexpr RoleForm kImTurnRoles[] = {{"user", "<|im_start|>user<|im_sep|>", "<|im_end|>"},
+                                     {"assistant", "<|im_start|>assistant<|im_sep|>", "<|im_end|>"}};
 constexpr std::string_view kReasoningHead = "<|system|>Your name is Phi, an AI math expert developed by Microsoft.";
 
 // To add a template: a row here, its rendering beside the goldens of tests/core/tokenizer. The error for an unknown template shows its hash.
@@ -45,6 +49,9 @@ constexpr ChatFormat kFormats[] = {
     {.name = "Phi-tiny-MoE", .template_hash = "d3e3850fecb79dca0c87aeb494bd0c05", .head = "", .roles = kAnyLineRole, .generation = "<|assistant|>\n", .ends_with_eos = true},
     {.name = "Phi-3-medium", .template_hash = "0b9480710b6dc326874eeb59684ce46e", .head = "", .roles = kTurnRoles, .generation = ""},
     {.name = "Phi-3 of April 2024", .template_hash = "a2ff678db9487565551cbfd01fcc4680", .head = "", .roles = kTurnRoles, .generation = "", .starts_with_bos = true},
+    {.name = "Phi-3-vision, Phi-3.5-vision", .template_hash = "307303d2c6a01fbaf4262e46cc81f0e0", .head = "", .roles = kAnyLineRole, .generation = "<|assistant|>\n", .goes_on_after_assistant = true},
+    {.name = "Phi-3-small", .template_hash = "20e9cea1a7644d46d9ff60406e86ad00", .head = "", .roles = kAnyLineRole, .generation = "<|assistant|>\n", .starts_with_bos = true, .ends_with_eos = true},
+    {.name = "Phi-4-reasoning, -plus and -vision", .template_hash = "c36d16af001c12470159b804d84ea0ca", .head = "", .roles = kImTurnRoles, .generation = "<|im_start|>assistant<|im_sep|>", .has_literal_head = true},
     {.name = "Phi-4", .template_hash = "32dc022941195ae770325d9540e2904f", .head = "", .roles = kImRoles, .generation = "<|im_start|>assistant<|im_sep|>"},
     {.name = "Phi-4-mini", .template_hash = "f4ba63d66919b6d41c0680782a7c9316", .head = "", .roles = kAnyRole, .generation = "<|assistant|>", .ends_with_eos = true, .has_tools = true},
     {.name = "Phi-4-mini-reasoning", .template_hash = "62bf598d3e6d801d1f2a6bc14198687d", .head = kReasoningHead, .roles = kAnyRole, .generation = "<|assistant|>", .ends_with_eos = true, .has_tools = true},
@@ -67,6 +74,26 @@ std::string canonical_template(std::string_view text) {
   }
   while (!canonical.empty() && canonical.back() == '\n') canonical.pop_back();
   return canonical;
+}
+
+// Where the first tag begins ("{" of "{{", "{%" or "{#"); the text before it is printed as it stands.
+size_t literal_head_size(std::string_view text) {
+  for (size_t at = text.find('{'); at != std::string_view::npos; at = text.find('{', at + 1)) {
+    if (at + 1 < text.size() && (text[at + 1] == '{' || text[at + 1] == '%' || text[at + 1] == '#')) return at;
+  }
+  return text.size();
+}
+
+std::string without_carriage_returns(std::string_view text) {
+  std::string out(text);
+  replace_all(out, "\r\n", "\n");
+  return out;
+}
+
+const ChatFormat* find_format(std::string_view hash, bool has_literal_head) {
+  const auto format = std::find_if(std::begin(kFormats), std::end(kFormats),
+                                   [&](const ChatFormat& row) { return row.template_hash == hash && row.has_literal_head == has_literal_head; });
+  return format == std::end(kFormats) ? nullptr : format;
 }
 
 std::string with_tools(const ChatFormat& format, const ChatMessage& message) {
@@ -104,17 +131,21 @@ Result<std::string> render_chat(const Tokenizer& tokenizer, std::span<const Chat
     return fail(ErrorCode::invalid_argument, "the model has no chat template; give it plain text, or a chat_template.jinja in its folder");
   }
   const std::string hash = hash_text(canonical_template(text));
-  const auto format = std::find_if(std::begin(kFormats), std::end(kFormats), [&](const ChatFormat& row) { return row.template_hash == hash; });
-  if (format == std::end(kFormats)) {
+  const size_t head_size = literal_head_size(text);
+  const ChatFormat* format = find_format(hash, false);
+  if (format == nullptr) format = find_format(hash_text(canonical_template(std::string_view(text).substr(head_size))), true);
+  if (format == nullptr) {
     return fail(ErrorCode::unsupported, "the chat template {} is not one that Phiscope knows; give the model the rendered text instead of: {}", hash,
                 text);
   }
   std::string out;
   if (format->starts_with_bos) out += text_of(tokenizer, tokenizer.bos());
+  if (format->has_literal_head) out += without_carriage_returns(std::string_view(text).substr(0, head_size));
   append_head(*format, messages, out);
   for (const ChatMessage& message : messages) append_message(*format, message, out);
   if (add_generation_prompt) {
-    out += format->generation;
+    const bool goes_on = format->goes_on_after_assistant && !messages.empty() && messages.back().role == "assistant";
+    if (!goes_on) out += format->generation;
   } else if (format->ends_with_eos) {
     out += text_of(tokenizer, tokenizer.eos());
   }

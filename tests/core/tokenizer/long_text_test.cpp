@@ -1,7 +1,10 @@
 // Lengths at which a quadratic step would take hours.
 
+#include <time.h>
+
 #include <algorithm>
 
+#include "core/base/files.h"
 #include "tests/core/tokenizer/tokenizer_folder.h"
 
 namespace phiscope {
@@ -38,6 +41,45 @@ TEST(LongText, EncodesMegabytesWithoutSpacesInEveryFamily) {
       std::string text;
       while (text.size() < kMegabyte / 4) text += unit;
       EXPECT_EQ(tokenizer->decode(tokenizer->encode(text)), text) << name;
+    }
+  }
+}
+
+// CPU time of this thread: other programs on the same cores do not count.
+double cpu_seconds() {
+  timespec now{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+  return static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) * 1e-9;
+}
+
+double quickest(const Tokenizer& tokenizer, std::string_view text) {
+  double best = 1e9;
+  for (int repeat = 0; repeat < 2; ++repeat) {
+    const double begin = cpu_seconds();
+    EXPECT_FALSE(tokenizer.encode(text, Specials::as_text).empty());
+    best = std::min(best, cpu_seconds() - begin);
+  }
+  return best;
+}
+
+// Four times the text costs four times as much, and a logarithm; a quadratic step would cost sixteen times as much.
+TEST(LongText, CostGrowsWithTheLength) {
+  constexpr size_t kLong = 160'000;
+  PHISCOPE_FIXTURE(corpus, "corpora/wikitext-2-test.txt");
+  const std::string book = *read_file(corpus);
+  std::string dense;
+  for (const char letter : book)
+    if (letter != ' ' && letter != '\n') dense += letter;
+  std::string letters(kLong, 'a'), spaces(kLong, ' '), alternating;
+  while (alternating.size() < kLong) alternating += "a1";
+  for (const char* name : {"phi-2", "phi-3-mini", "phi-3-small", "phi-4", "phi-4-mini"}) {
+    PHISCOPE_FIXTURE(folder, std::string("tokenizers/") + name);
+    const auto tokenizer = *Tokenizer::load(folder);
+    for (const auto& [what, text] : {std::pair<const char*, const std::string*>{"text", &book}, {"text without spaces", &dense}, {"one letter", &letters},
+                                     {"spaces", &spaces}, {"letters and digits", &alternating}}) {
+      const double small = quickest(*tokenizer, std::string_view(*text).substr(0, kLong / 4));
+      const double large = quickest(*tokenizer, std::string_view(*text).substr(0, kLong));
+      EXPECT_LT(large, 10 * small + 0.01) << name << ", " << what << ": " << small << " s for 40 kB, " << large << " s for 160 kB";
     }
   }
 }

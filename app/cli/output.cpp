@@ -27,6 +27,17 @@ std::string progress_text(double fraction, std::string_view what, double elapsed
                      std::string(static_cast<size_t>(kBarCells - filled), ' '), fraction * 100, what, left);
 }
 
+// Sentences quote what files hold, and a terminal obeys control characters: they are shown as \x1b.
+std::string printable(std::string_view text) {
+  std::string out;
+  for (const char letter : sanitize_utf8(text)) {
+    const auto code = static_cast<unsigned char>(letter);
+    if ((code < 0x20 && letter != '\n' && letter != '\t') || code == 0x7f) out += fmt::format("\\x{:02x}", code);
+    else out += letter;
+  }
+  return out;
+}
+
 }  // namespace
 
 bool use_colour() {
@@ -42,7 +53,7 @@ void print(std::string_view text) {
 void print_json(const Json& document) { print(document.dump(2, ' ', false, Json::error_handler_t::replace)); }
 
 void print_note(std::string_view text) {
-  write_to(stderr, text);
+  write_to(stderr, printable(text));
   write_to(stderr, "\n");
 }
 

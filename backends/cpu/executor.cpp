@@ -120,7 +120,7 @@ void Executor::run_linear(const Phase& phase, const Chunk& chunk) {
   int64_t column = 0;
   for (const Linear& linear : phase.linears) {
     const PackedMatrix& matrix = parts_.weights.matrix(linear.tensor);
-    multiplier_.multiply(matrix, in, matrix.columns, chunk.rows, parts_.int8_activations, product + column, width);
+    multiplier_.multiply(matrix, in, matrix.columns, chunk.rows, arithmetic_of(matrix, parts_.activation), product + column, width);
     add_bias(linear, product + column, width, chunk.rows, matrix.rows);
     column += matrix.rows;
   }
@@ -211,7 +211,8 @@ void Executor::run_moe(const Phase& phase, const Chunk& chunk) {
   const float* in = normalized(phase.norm, residual_.data(), chunk.rows);
   const auto experts = static_cast<int64_t>(phase.expert_gate.size());
   float* logits = resized(expert_out_, chunk.rows * experts);
-  multiplier_.multiply(parts_.weights.matrix(phase.router), in, plan_.hidden, chunk.rows, parts_.int8_activations, logits, experts);
+  const PackedMatrix& router = parts_.weights.matrix(phase.router);
+  multiplier_.multiply(router, in, plan_.hidden, chunk.rows, arithmetic_of(router, parts_.activation), logits, experts);
   // Tokens are grouped by expert. Experts add in the order of their index: for a token that is the same order whatever the others chose.
   std::vector<std::vector<std::pair<int64_t, float>>> tokens(static_cast<size_t>(experts));
   for (int64_t t = 0; t < chunk.rows; ++t) {
@@ -231,20 +232,19 @@ void Executor::run_expert(const Phase& phase, size_t expert, const float* normed
   const PackedMatrix& up = parts_.weights.matrix(phase.expert_up[expert].tensor);
   const PackedMatrix& down = parts_.weights.matrix(phase.expert_down[expert].tensor);
   const int64_t ffn = gate.rows, hidden = plan_.hidden;
-  const bool int8 = parts_.int8_activations;
   float* in = resized(expert_in_, rows * hidden);
   for (int64_t i = 0; i < rows; ++i) std::copy_n(normed + tokens[static_cast<size_t>(i)].first * hidden, hidden, in + i * hidden);
   float* product = resized(product_, rows * 2 * ffn);
-  multiplier_.multiply(gate, in, hidden, rows, int8, product, 2 * ffn);
+  multiplier_.multiply(gate, in, hidden, rows, arithmetic_of(gate, parts_.activation), product, 2 * ffn);
   add_bias(phase.expert_gate[expert], product, 2 * ffn, rows, ffn);
-  multiplier_.multiply(up, in, hidden, rows, int8, product + ffn, 2 * ffn);
+  multiplier_.multiply(up, in, hidden, rows, arithmetic_of(up, parts_.activation), product + ffn, 2 * ffn);
   add_bias(phase.expert_up[expert], product + ffn, 2 * ffn, rows, ffn);
   float* activation = resized(activation_, rows * ffn);
   for (int64_t i = 0; i < rows; ++i) {
     parts_.kernels.silu_gate(product + i * 2 * ffn, product + i * 2 * ffn + ffn, ffn, activation + i * ffn);
   }
   float* out = resized(expert_out_, rows * hidden);
-  multiplier_.multiply(down, activation, ffn, rows, int8, out, hidden);
+  multiplier_.multiply(down, activation, ffn, rows, arithmetic_of(down, parts_.activation), out, hidden);
   add_bias(phase.expert_down[expert], out, hidden, rows, hidden);
   for (int64_t i = 0; i < rows; ++i) {
     const auto& [token, share] = tokens[static_cast<size_t>(i)];
@@ -252,13 +252,13 @@ void Executor::run_expert(const Phase& phase, size_t expert, const float* normed
   }
 }
 
-void Executor::head(const PackedMatrix& matrix, bool int8_activations, std::span<const float> hidden, std::span<float> out) {
+void Executor::head(const PackedMatrix& matrix, ActivationMode activation, std::span<const float> hidden, std::span<float> out) {
   const int64_t rows = static_cast<int64_t>(hidden.size()) / plan_.hidden, vocab = plan_.vocab;
   const float scale = plan_.phases.back().scale;
   for (int64_t first = 0; first < rows; first += kMicroBatch) {
     const int64_t count = std::min(kMicroBatch, rows - first);
     float* logits = out.data() + first * vocab;
-    multiplier_.multiply(matrix, hidden.data() + first * plan_.hidden, plan_.hidden, count, int8_activations, logits, vocab);
+    multiplier_.multiply(matrix, hidden.data() + first * plan_.hidden, plan_.hidden, count, arithmetic_of(matrix, activation), logits, vocab);
     add_bias(Linear{plan_.head, plan_.head_bias}, logits, vocab, count, vocab);
     for (int64_t t = 0; t < count; ++t) {
       float* row = logits + t * vocab;

@@ -22,7 +22,7 @@ class Executor {
     const PackedModel& weights;
     Weight embedding;             // unpacked table; view.codes null when the head's packed matrix serves (tied)
     const KernelTable& kernels;
-    bool int8_activations = false;
+    ActivationMode activation = ActivationMode::wide;
   };
   Executor(Parts parts, Pool& pool, KvCache& cache);
 
@@ -34,7 +34,7 @@ class Executor {
   std::span<const float> forward(std::span<const int32_t> ids, int64_t first, bool use_long, const LayerCallback& on_layer = {});
 
   /// Logits of final-norm rows (any number) with `matrix`; with scale, bias and masked ids of the plan.
-  void head(const PackedMatrix& matrix, bool int8_activations, std::span<const float> hidden, std::span<float> out);
+  void head(const PackedMatrix& matrix, ActivationMode activation, std::span<const float> hidden, std::span<float> out);
 
   uint64_t workspace_bytes() const;
 

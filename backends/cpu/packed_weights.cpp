@@ -148,4 +148,9 @@ bool can_run_dynamic(const PackedMatrix& shape) {
 
 int64_t packed_segments(const PackedMatrix& shape) { return shape.groups * ((shape.group_padded + kQuantGroup - 1) / kQuantGroup); }
 
+int64_t packed_code_columns(const PackedMatrix& shape) {
+  const int64_t width = std::min<int64_t>(shape.group_padded, kQuantGroup);
+  return packed_segments(shape) * round_up(width, width <= 32 ? 32 : 64);
+}
+
 }  // namespace phiscope::cpu

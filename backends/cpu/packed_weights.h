@@ -31,5 +31,7 @@ bool can_run_dynamic(const PackedMatrix& shape);
 
 /// Segments of one row with 8-bit activations (columns that share both scales).
 int64_t packed_segments(const PackedMatrix& shape);
+/// Codes of one row with 8-bit activations, segments padded to what any kernel set reads at once.
+int64_t packed_code_columns(const PackedMatrix& shape);
 
 }  // namespace phiscope::cpu

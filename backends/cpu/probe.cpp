@@ -85,6 +85,9 @@ Result<std::vector<ProbeValue>> probe_device(const KernelRow& kernels, int threa
     }
     values.push_back({fmt::format("read_gb_s@{}t", count), read_gb_s(*kernels.table, pool, buffer), "GB/s"});
     values.push_back({fmt::format("fp32_gflop_s@{}t", count), giga_operations_s(kernels.table->fma_rounds, pool), "GFLOP/s"});
+    if (kernels.table->half_rounds != nullptr) {
+      values.push_back({fmt::format("bf16_gflop_s@{}t", count), giga_operations_s(kernels.table->half_rounds, pool), "GFLOP/s"});
+    }
     values.push_back({fmt::format("int8_gop_s@{}t", count), giga_operations_s(kernels.table->int8_dot_rounds, pool), "GOP/s"});
   }
   return values;

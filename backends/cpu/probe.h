@@ -8,7 +8,7 @@
 
 namespace phiscope::cpu {
 
-/// With one thread and with `threads`: read_gb_s, fp32_gflop_s, int8_gop_s. Takes about a second and 1 GiB of memory (less where less is
+/// With one thread and with `threads`: read_gb_s, fp32_gflop_s, bf16_gflop_s where the set multiplies it, int8_gop_s. Takes about a second and 1 GiB of memory (less where less is
 /// available, at least 64 MiB). Errors: out_of_memory.
 Result<std::vector<ProbeValue>> probe_device(const KernelRow& kernels, int threads);
 

@@ -12,7 +12,7 @@ Executor::Parts executor_parts(const CpuSession::Parts& parts) {
           .weights = *parts.weights,
           .embedding = parts.embedding,
           .kernels = *parts.kernels->table,
-          .int8_activations = parts.options.activation == ActivationMode::int8};
+          .activation = parts.options.activation};
 }
 
 }  // namespace
@@ -84,7 +84,7 @@ void CpuSession::compute(int64_t first_new, std::span<float> hidden_out) {
       if (skip < count) std::copy(hidden.begin() + skip * plan_.hidden, hidden.end(), hidden_out.begin() + (first + skip - first_new) * plan_.hidden);
     } else if (cached_ == length()) {
       last_logits_.resize(static_cast<size_t>(plan_.vocab));
-      executor_.head(parts_.weights->matrix(plan_.head), parts_.options.activation == ActivationMode::int8,
+      executor_.head(parts_.weights->matrix(plan_.head), parts_.options.activation,
                      hidden.last(static_cast<size_t>(plan_.hidden)), last_logits_);
     }
   }
@@ -123,9 +123,8 @@ Status CpuSession::logits(std::span<const float> hidden, Head head, std::span<fl
   }
   if (head == Head::reference) PHISCOPE_TRY(load_reference_head());
   const PackedModel& model = head == Head::reference && reference_head_ != nullptr ? *reference_head_ : *parts_.weights;
-  // The reference's math is f32 whatever this session's recipe does to its own activations.
-  const bool int8 = head == Head::own && parts_.options.activation == ActivationMode::int8;
-  executor_.head(model.matrix(plan_.head), int8, hidden, logits_out);
+  // The reference's activations stay wide whatever this session's recipe does to its own.
+  executor_.head(model.matrix(plan_.head), head == Head::own ? parts_.options.activation : ActivationMode::wide, hidden, logits_out);
   return {};
 }
 
@@ -197,6 +196,8 @@ Effective CpuSession::effective() const {
   effective.weights = weight_names();
   effective.kv = kv_type_name(parts_.options.kv);
   effective.threads = parts_.pool->threads();
+  const KernelTable& kernels = *parts_.kernels->table;
+  bool has_half = false, has_f32 = false, has_rounded_weights = false;
   bool has_integer = false, has_float = false, has_widened = false, has_nibbles = false;
   const std::vector<bool> used = multiplied_tensors(plan_);
   for (size_t i = 0; i < used.size(); ++i) {
@@ -206,13 +207,21 @@ Effective CpuSession::effective() const {
     has_integer = has_integer || is_integer;
     has_float = has_float || !is_integer;
     has_nibbles = has_nibbles || matrix.kind == PackedKind::q4;
+    const bool is_half = kernels.gemm_half != nullptr && arithmetic_of(matrix, parts_.options.activation) == Arithmetic::half;
+    has_half = has_half || is_half;
+    has_f32 = has_f32 || !is_half;
+    has_rounded_weights = has_rounded_weights || (is_half && is_integer && matrix.groups > 1);
     has_widened = has_widened || (is_integer && !can_run_dynamic(matrix));
   }
   const bool int8 = parts_.options.activation == ActivationMode::int8 && has_integer;
   effective.activations = !int8 ? "f32" : has_float ? "int8 per 128 (f32 for floating weights)" : "int8 per 128";
+  if (has_half) {
+    effective.activations = fmt::format("bf16 (f32 for fewer than {} rows{})", kHalfRows, has_f32 ? " and for floating weights" : "");
+    if (has_rounded_weights) effective.notes.push_back("where bf16 multiplies, the product of a weight's code and its group's scale is rounded to bf16");
+  }
   effective.accumulate = int8 ? "i32 then f32" : "f32";
   if (int8 && has_widened) effective.notes.push_back("some weight groups do not align with the activation groups: their 8-bit activations were multiplied as f32");
-  if (!int8 && has_nibbles && parts_.kernels->table->has_fixed_point) {
+  if (!int8 && has_nibbles && kernels.has_fixed_point) {
     effective.notes.push_back("single rows times 4-bit weights use 24-bit fixed-point activations with a scale per 32 columns, as fine as f32");
   }
   if (!parts_.weights->note().empty()) effective.notes.push_back(parts_.weights->note());

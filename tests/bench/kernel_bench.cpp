@@ -15,23 +15,24 @@ namespace {
 constexpr int64_t kColumns = 3072;       // Phi-3.5-mini's hidden size
 constexpr int64_t kGemvBytes = 192 << 20;  // far beyond the last cache
 constexpr int64_t kGemmRows = 2048;
-constexpr int64_t kBatch = 252;
+constexpr int64_t kBatch = 512;
 
 struct Format {
   const char* name;
   WeightEncoding encoding;
-  bool int8_activations;
+  Arithmetic arithmetic = Arithmetic::half;
 };
 const Format kFormats[] = {
-    {"f32", {.float_type = DType::f32}, false},
-    {"f16", {.float_type = DType::f16}, false},
-    {"bf16", {.float_type = DType::bf16}, false},
-    {"int8_row", {.bits = 8, .group = 0}, false},
-    {"int4_g32", {.bits = 4, .group = 32}, false},
-    {"int4_g32_zero", {.bits = 4, .group = 32, .offset = OffsetClass::zero_point}, false},
-    {"int8_row_dyn", {.bits = 8, .group = 0}, true},
-    {"int4_g32_dyn", {.bits = 4, .group = 32}, true},
-    {"int4_g128_dyn", {.bits = 4, .group = 128}, true},
+    {"f32", {.float_type = DType::f32}},
+    {"f16", {.float_type = DType::f16}},
+    {"f16_exact", {.float_type = DType::f16}, Arithmetic::f32},
+    {"bf16", {.float_type = DType::bf16}},
+    {"int8_row", {.bits = 8, .group = 0}},
+    {"int4_g32", {.bits = 4, .group = 32}},
+    {"int4_g32_zero", {.bits = 4, .group = 32, .offset = OffsetClass::zero_point}},
+    {"int8_row_dyn", {.bits = 8, .group = 0}, Arithmetic::int8},
+    {"int4_g32_dyn", {.bits = 4, .group = 32}, Arithmetic::int8},
+    {"int4_g128_dyn", {.bits = 4, .group = 128}, Arithmetic::int8},
 };
 
 /// Random bits that are small finite numbers in every type: the high bits of each 16-bit half are fixed.
@@ -53,7 +54,7 @@ void gemv(benchmark::State& state, const KernelTable& kernels, const Format& for
   Pool pool(1);
   Multiplier multiplier(kernels, pool);
   std::vector<float> x(kColumns, 0.5f), y(static_cast<size_t>(matrix.rows));
-  for (auto _ : state) multiplier.multiply(matrix, x.data(), kColumns, 1, format.int8_activations, y.data(), matrix.rows);
+  for (auto _ : state) multiplier.multiply(matrix, x.data(), kColumns, 1, format.arithmetic, y.data(), matrix.rows);
   state.counters["GB/s"] = benchmark::Counter(static_cast<double>(packed_bytes(matrix)) * 1e-9, benchmark::Counter::kIsIterationInvariantRate);
 }
 
@@ -63,7 +64,7 @@ void gemm(benchmark::State& state, const KernelTable& kernels, const Format& for
   Pool pool(1);
   Multiplier multiplier(kernels, pool);
   std::vector<float> x(kBatch * kColumns, 0.5f), y(kBatch * kGemmRows);
-  for (auto _ : state) multiplier.multiply(matrix, x.data(), kColumns, kBatch, format.int8_activations, y.data(), kGemmRows);
+  for (auto _ : state) multiplier.multiply(matrix, x.data(), kColumns, kBatch, format.arithmetic, y.data(), kGemmRows);
   state.counters["Gop/s"] = benchmark::Counter(2e-9 * kBatch * kGemmRows * kColumns, benchmark::Counter::kIsIterationInvariantRate);
 }
 

@@ -8,6 +8,8 @@ namespace phiscope::cpu {
 
 extern const KernelTable kPortableKernels;
 #if defined(__x86_64__)
+extern const KernelTable kAvx512AmxKernels;
+extern const KernelTable kAvx512Bf16Kernels;
 extern const KernelTable kAvx512VnniKernels;
 extern const KernelTable kAvx512Kernels;
 extern const KernelTable kAvx2Kernels;
@@ -15,14 +17,21 @@ extern const KernelTable kAvx2Kernels;
 
 namespace {
 
+#if defined(__x86_64__)
+constexpr uint32_t kAvx512Set = platform::kCpuAvx512 | platform::kCpuFma | platform::kCpuF16c;
+constexpr uint32_t kAvx512Bf16Set = kAvx512Set | platform::kCpuAvx512Vnni | platform::kCpuAvx512Bf16;
+#endif
+
 // To add an instruction set: a folder kernels/<name>/, a row here (best first) and a flags line in CMakeLists.txt.
 const KernelRow kRows[] = {
 #if defined(__x86_64__)
-    {"avx512_vnni", platform::kCpuAvx512 | platform::kCpuAvx512Vnni | platform::kCpuFma | platform::kCpuF16c, &kAvx512VnniKernels, "f32"},
-    {"avx512", platform::kCpuAvx512 | platform::kCpuFma | platform::kCpuF16c, &kAvx512Kernels, "f32"},
-    {"avx2", platform::kCpuAvx2 | platform::kCpuFma | platform::kCpuF16c, &kAvx2Kernels, "f32"},
+    {"avx512_amx", kAvx512Bf16Set | platform::kCpuAmxInt8 | platform::kCpuAmxBf16, &kAvx512AmxKernels},
+    {"avx512_bf16", kAvx512Bf16Set, &kAvx512Bf16Kernels},
+    {"avx512_vnni", kAvx512Set | platform::kCpuAvx512Vnni, &kAvx512VnniKernels},
+    {"avx512", kAvx512Set, &kAvx512Kernels},
+    {"avx2", platform::kCpuAvx2 | platform::kCpuFma | platform::kCpuF16c, &kAvx2Kernels},
 #endif
-    {"portable", 0, &kPortableKernels, "f32"},
+    {"portable", 0, &kPortableKernels},
 };
 
 std::string runnable_names(uint32_t features) {
@@ -39,7 +48,7 @@ std::string runnable_names(uint32_t features) {
 
 int64_t attention_scratch_floats(int64_t value_width) {
   constexpr int64_t kRowsUp = kAttentionRows + 16;  // as attention.inc
-  return value_width * (kRowsUp + 2 * kKeyChunk + kRowsUp) + 2 * kRowsUp * kKeyChunk;
+  return value_width * (kRowsUp + 2 * kKeyChunk + kRowsUp) + kRowsUp * kKeyChunk;
 }
 
 std::span<const KernelRow> kernel_rows() { return kRows; }

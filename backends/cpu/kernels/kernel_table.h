@@ -35,7 +35,7 @@ struct PackedMatrix {
 
 /// One row of activations for a matrix with 8-bit activations, or all rows (see quantize_rows).
 struct QuantizedRows {
-  int8_t* codes;    // [tiles][padded_columns / 4][tile rows][4]
+  int8_t* codes;    // [tiles][padded_columns / 4][tile rows][4]; sets with tiles: [tiles][segments][steps][tile rows][step]
   float* scales;    // [tiles][segments][tile rows]
   float* sums;      // [tiles][groups][tile rows], sum of scale * code over the group
 };
@@ -86,6 +86,12 @@ struct KernelTable {
   /// y [rows, N] for the columns of blocks [first, last), rows <= kGemmRows. `scratch`: kGemmScratchFloats.
   void (*gemm)(const PackedMatrix&, const float* a, int64_t rows, int64_t first, int64_t last, float* y, int64_t y_stride, float* scratch);
 
+  // --- several rows multiplied as BF16 with f32 sums; null where the set has no such instructions ---------------------------
+  /// Rows x [rows, columns] of tiles [first, last) of kHalfTileRows -> a [tiles][padded_columns / 32, rounded up][32 rows][32 columns].
+  void (*prepare_half)(const PackedMatrix&, const float* x, int64_t x_stride, int64_t rows, int64_t first, int64_t last, uint16_t* a);
+  /// As gemm; not for f32 matrices. half.inc says what is rounded.
+  void (*gemm_half)(const PackedMatrix&, const uint16_t* a, int64_t rows, int64_t first, int64_t last, float* y, int64_t y_stride, float* scratch);
+
   // --- matrices with 8-bit activations ------------------------------------------------------------------------------------
   /// One row as core/backend/activation_quant.h defines it: codes [columns], scales [ceil(columns / 128)].
   void (*quantize_row)(const float* x, int64_t columns, int8_t* codes, float* scales);
@@ -119,12 +125,19 @@ struct KernelTable {
   /// Runs `rounds` rounds of independent multiply-adds in registers; returns the operations of one round.
   int64_t (*fma_rounds)(int64_t rounds, float* sink);
   int64_t (*int8_dot_rounds)(int64_t rounds, float* sink);
+  int64_t (*half_rounds)(int64_t rounds, float* sink);  // bf16; null as gemm_half
 };
 
 /// Widths that every table's scratch must have.
 inline constexpr int kPanelColumns = 128;  // K columns of one dequantized panel: 128 * 32 floats = 16 KiB, half of a 32 KiB L1
-inline constexpr int64_t kGemmRows = 256;      // rows of one gemm call at most
-inline constexpr int64_t kGemmScratchFloats = (kPanelColumns + kGemmRows) * kBlockRows;
+inline constexpr int64_t kGemmRows = 512;      // rows of one gemm call at most
+/// Activation rows of a tile and columns of a step of gemm_half.
+inline constexpr int64_t kHalfTileRows = 32, kHalfStep = 32;
+/// Blocks that gemm, gemm_half and gemm_dynamic handle together: a chunk of all rows' columns is read once for all of them. One core gets
+/// about as little from a large third-level cache as from memory, and sums of 512 rows for 16 blocks are 1 MiB, half of a 2 MiB L2.
+inline constexpr int64_t kBlocksTogether = 16;
+/// Panels of up to 64 KiB, and sums of all rows for kBlocksTogether blocks.
+inline constexpr int64_t kGemmScratchFloats = 16384 + kBlocksTogether * kGemmRows * kBlockRows;
 /// Query rows (tokens * heads) of one attention call at most.
 inline constexpr int64_t kAttentionRows = 48;
 /// Floats of scratch for an attention call with heads of `value_width`.
@@ -135,7 +148,6 @@ struct KernelRow {
   const char* name;
   uint32_t needs;            // platform::CpuFeature bits
   const KernelTable* table;
-  const char* bf16_activations;  // type that multiplies with BF16 weights
 };
 
 }  // namespace phiscope::cpu

@@ -1,4 +1,5 @@
 #include <sched.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -65,6 +66,13 @@ uint64_t saved_registers() {
   return uint64_t{high} << 32 | low;
 }
 
+/// Tile registers are 8 KiB of state that Linux saves only for processes that asked (Documentation/arch/x86/xstate.rst). It refuses where a
+/// seccomp filter does, or a thread's signal stack is too small.
+bool may_use_tiles() {
+  constexpr long kRequestPermission = 0x1023, kTileData = 18;  // ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA
+  return syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
+}
+
 /// Bit positions: Intel SDM volume 2A, CPUID; the same on AMD.
 uint32_t read_features() {
   const Registers basic = cpuid(1, 0), extended = cpuid(7, 0), more = cpuid(7, 1);
@@ -73,7 +81,7 @@ uint32_t read_features() {
   const bool saves_ymm = (saved & 0x6) == 0x6, saves_zmm = (saved & 0xE6) == 0xE6, saves_tiles = (saved & 0x60000) == 0x60000;
   const bool avx = saves_ymm && bit(basic.ecx, 28);
   const bool avx512 = saves_zmm && bit(extended.ebx, 16) && bit(extended.ebx, 17) && bit(extended.ebx, 30) && bit(extended.ebx, 31);
-  const bool tiles = saves_tiles && bit(extended.edx, 24);
+  const bool tiles = saves_tiles && bit(extended.edx, 24) && may_use_tiles();
   const std::pair<bool, CpuFeature> found[] = {
       {avx && bit(extended.ebx, 5), kCpuAvx2},
       {avx && bit(basic.ecx, 12), kCpuFma},

@@ -98,7 +98,7 @@ bool runs_with(const Backend& backend, const char* instruction_set) {
 }
 
 // Kernel sets by the names that OpenOptions::instruction_set takes; those that a backend or this machine has not are left out.
-constexpr const char* kInstructionSets[] = {"portable", "avx2", "avx512", "avx512_vnni"};
+constexpr const char* kInstructionSets[] = {"portable", "avx2", "avx512", "avx512_vnni", "avx512_bf16", "avx512_amx"};
 std::vector<Case> with_instruction_sets(const std::vector<Case>& cases) {
   std::vector<Case> result;
   for (const Case& one : cases)

@@ -12,7 +12,7 @@
 namespace phiscope::cpu {
 
 #if defined(PHISCOPE_HAS_SIMDE_TWINS)
-extern const KernelTable kAvx512KernelsSimde, kAvx512VnniKernelsSimde;
+extern const KernelTable kAvx512KernelsSimde, kAvx512VnniKernelsSimde, kAvx512Bf16KernelsSimde, kAvx512AmxKernelsSimde;
 #endif
 
 struct TestedTable {
@@ -28,6 +28,8 @@ inline std::vector<TestedTable> tested_tables() {
 #if defined(PHISCOPE_HAS_SIMDE_TWINS)
   tables.push_back({"avx512_simde", &kAvx512KernelsSimde});
   tables.push_back({"avx512_vnni_simde", &kAvx512VnniKernelsSimde});
+  tables.push_back({"avx512_bf16_simde", &kAvx512Bf16KernelsSimde});
+  tables.push_back({"avx512_amx_simde", &kAvx512AmxKernelsSimde});
 #endif
   return tables;
 }

@@ -111,20 +111,23 @@ double magnitude(const Case& c, int64_t n, int64_t k) {
   return std::fabs(static_cast<double>(c.encoded.view().scale(n, group))) * ((1 << encoding.bits) - 1);
 }
 
-// |y - oracle| <= 2 sqrt(K + 16) eps sum |w| |x|: rounding errors of a sum of K products add up like a random walk.
-void expect_near_oracle(const Case& c, const Shape& shape, const std::vector<float>& x, const std::vector<float>& y, const std::string& what) {
+// |y - oracle| <= 2 sqrt(K + 16) eps sum |w| |x|: rounding errors of a sum of K products add up like a random walk. Weights that are rounded
+// themselves add `weight_error` of each product's size.
+void expect_near_oracle(const Case& c, const Shape& shape, const std::vector<float>& x, const std::vector<float>& y, const std::string& what,
+                        double weight_error = 0) {
   constexpr double kEpsilon = 0x1p-24;
   double worst = 0;
   for (int64_t m = 0; m < shape.rows; ++m) {
     for (int64_t n = 0; n < shape.n; ++n) {
-      double sum = 0, bound = 1e-30;
+      double sum = 0, bound = 1e-30, products = 0;
       for (int64_t k = 0; k < shape.k; ++k) {
         const double a = static_cast<double>(x[static_cast<size_t>(m * shape.k + k)]);
         sum += a * static_cast<double>(c.w[static_cast<size_t>(n)][static_cast<size_t>(k)]);
         bound += std::fabs(a) * magnitude(c, n, k);
+        products += std::fabs(a * static_cast<double>(c.w[static_cast<size_t>(n)][static_cast<size_t>(k)]));
       }
       const double error = std::fabs(sum - static_cast<double>(y[static_cast<size_t>(m * shape.n + n)]));
-      const double ratio = error / (bound * kEpsilon * 2 * std::sqrt(static_cast<double>(shape.k) + 16));
+      const double ratio = error / (bound * kEpsilon * 2 * std::sqrt(static_cast<double>(shape.k) + 16) + weight_error * products);
       worst = ratio <= worst ? worst : ratio;  // NaN too
       ASSERT_LE(ratio, 1.0) << what << " row " << m << " output " << n << " is " << y[static_cast<size_t>(m * shape.n + n)] << ", expected " << sum;
     }
@@ -145,8 +148,31 @@ TEST_P(MatrixKernels, WideActivationsAgreeWithTheOracle) {
       Case c;
       make_case(encoding, shape, c);
       std::vector<float> y(static_cast<size_t>(shape.rows * shape.n), NAN);
-      multiplier.multiply(c.matrix, c.x.data(), shape.k, shape.rows, false, y.data(), shape.n);
+      multiplier.multiply(c.matrix, c.x.data(), shape.k, shape.rows, Arithmetic::f32, y.data(), shape.n);
       expect_near_oracle(c, shape, c.x, y, describe(encoding, shape));
+      if (HasFatalFailure()) return;
+    }
+  }
+}
+
+// Activations as bf16; weights too, where a group's scale is multiplied before (half.inc), else exactly.
+TEST_P(MatrixKernels, HalfActivationsAgreeWithTheOracle) {
+  Pool pool(2);
+  Multiplier multiplier(kernels(), pool);
+  const Shape shapes[] = {{8, 33, 90}, {13, 31, 100}, {25, 64, 544}, {70, 200, 1100}, {9, 1, 1}, {33, 130, 264}};
+  for (const WeightEncoding& encoding : kEncodings) {
+    if (!encoding.is_integer() && encoding.float_type == DType::f32) continue;
+    for (const Shape& shape : shapes) {
+      Case c;
+      make_case(encoding, shape, c);
+      std::vector<float> rounded = c.x;
+      for (float& value : rounded) value = bf16_to_f32(f32_to_bf16(value));
+      std::vector<float> y(static_cast<size_t>(shape.rows * shape.n), NAN);
+      if (kernels().gemm_half == nullptr) rounded = c.x;  // sets without bf16 stay with f32
+      multiplier.multiply(c.matrix, c.x.data(), shape.k, shape.rows, Arithmetic::half, y.data(), shape.n);
+      // Rounding a weight to bf16 moves it by 2^-9 at most; the sums' own noise as in f32.
+      const bool is_rounded = encoding.is_integer() && c.matrix.groups > 1;
+      expect_near_oracle(c, shape, rounded, y, "bf16, " + describe(encoding, shape), is_rounded ? 0x1p-9 : 0);
       if (HasFatalFailure()) return;
     }
   }
@@ -171,7 +197,7 @@ TEST_P(MatrixKernels, ByteActivationsAgreeWithTheirDefinition) {
         }
       }
       std::vector<float> y(static_cast<size_t>(shape.rows * shape.n), NAN);
-      multiplier.multiply(c.matrix, c.x.data(), shape.k, shape.rows, true, y.data(), shape.n);
+      multiplier.multiply(c.matrix, c.x.data(), shape.k, shape.rows, Arithmetic::int8, y.data(), shape.n);
       expect_near_oracle(c, shape, rounded, y, "8-bit activations, " + describe(encoding, shape));
       if (HasFatalFailure()) return;
     }
@@ -200,7 +226,7 @@ TEST_P(MatrixKernels, ExtremeCodesDoNotSaturate) {
       for (size_t i = kColumns; i < 2 * kColumns; ++i) x[i] = -127.0f;
       for (const int64_t rows : {1, 6}) {
         std::vector<float> y(static_cast<size_t>(rows * 32));
-        multiplier.multiply(shape, x.data(), kColumns, rows, true, y.data(), 32);
+        multiplier.multiply(shape, x.data(), kColumns, rows, Arithmetic::int8, y.data(), 32);
         const float value = code == std::byte{0} ? -3.0f : bits == 4 ? 15.0f : 255.0f;
         for (int64_t m = 0; m < rows; ++m) {
           const float expected = value * (m == 1 ? -127.0f : 127.0f) * kColumns;
@@ -234,7 +260,7 @@ TEST_P(MatrixKernels, FloatsOfEqualValueGiveEqualBits) {
       matrix.data = packed.data();
       pack_blocks(other.view(), matrix, 0, matrix.blocks, packed.data());
       std::vector<float> y(static_cast<size_t>(rows * shape.n));
-      multiplier.multiply(matrix, c.x.data(), shape.k, rows, false, y.data(), shape.n);
+      multiplier.multiply(matrix, c.x.data(), shape.k, rows, Arithmetic::f32, y.data(), shape.n);
       results.push_back(y);
     }
     EXPECT_EQ(results[0], results[2]);

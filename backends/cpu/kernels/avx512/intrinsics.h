@@ -46,6 +46,22 @@ inline void dot_unsigned_signed(__m512i& acc, __m512i codes, __m512i activations
   __builtin_memcpy(&acc, sums, 64);
 }
 
+inline __m256 upper_half(__m512 v) {
+  float lanes[16];
+  __builtin_memcpy(lanes, &v, 64);
+  return _mm256_loadu_ps(lanes + 8);
+}
+
+inline void dot_half(__m512& acc, __m512i a, __m512i b) {
+  float sums[16];
+  uint16_t x[32], y[32];
+  __builtin_memcpy(sums, &acc, 64);
+  __builtin_memcpy(x, &a, 64);
+  __builtin_memcpy(y, &b, 64);
+  for (int i = 0; i < 32; ++i) sums[i / 2] += bf16_to_f32(x[i]) * bf16_to_f32(y[i]);
+  __builtin_memcpy(&acc, sums, 64);
+}
+
 }  // namespace
 }  // namespace phiscope::cpu
 
@@ -56,7 +72,11 @@ inline void dot_unsigned_signed(__m512i& acc, __m512i codes, __m512i activations
 #define PHISCOPE_CVTEPU8_EPI32(a) each_lane<__m512i, int32_t, uint8_t>(a, [](uint8_t x) { return int32_t{x}; })
 #define PHISCOPE_CVTEPI8_EPI32(a) each_lane<__m512i, int32_t, int8_t>(a, [](int8_t x) { return int32_t{x}; })
 #define PHISCOPE_CVTEPI32_EPI8(a) each_lane<__m128i, int8_t, int32_t>(a, [](int32_t x) { return static_cast<int8_t>(x); })
+#define PHISCOPE_UPPER_HALF(v) upper_half(v)
+#define PHISCOPE_CVTNEPS_PBH(a) each_lane<__m256i, uint16_t, float>(a, f32_to_bf16)
+#define PHISCOPE_AND_OR(a, b, c) _mm512_or_si512(_mm512_and_si512(a, b), c)
 #define PHISCOPE_DPBUSD(acc, codes, activations) dot_unsigned_signed(acc, codes, activations)
+#define PHISCOPE_DPBF16(acc, a, b) dot_half(acc, a, b)
 #define PHISCOPE_AVX512_TABLE(name) name##Simde
 
 #else
@@ -69,6 +89,10 @@ inline void dot_unsigned_signed(__m512i& acc, __m512i codes, __m512i activations
 #define PHISCOPE_CVTEPU8_EPI32(a) _mm512_cvtepu8_epi32(a)
 #define PHISCOPE_CVTEPI8_EPI32(a) _mm512_cvtepi8_epi32(a)
 #define PHISCOPE_CVTEPI32_EPI8(a) _mm512_cvtepi32_epi8(a)
+#define PHISCOPE_UPPER_HALF(v) _mm512_extractf32x8_ps(v, 1)
+#define PHISCOPE_CVTNEPS_PBH(a) ((__m256i)_mm512_cvtneps_pbh(a))
+#define PHISCOPE_AND_OR(a, b, c) _mm512_ternarylogic_epi32(a, b, c, 0xea)
+#define PHISCOPE_DPBF16(acc, a, b) asm("vdpbf16ps %2, %1, %0" : "+v"(acc) : "v"(a), "v"(b))
 #define PHISCOPE_DPBUSD(acc, codes, activations) asm("vpdpbusd %2, %1, %0" : "+v"(acc) : "v"(codes), "v"(activations))
 #define PHISCOPE_AVX512_TABLE(name) name
 

@@ -4,6 +4,7 @@
 
 #include "core/base/hash.h"
 #include "core/convert/artifact.h"
+#include "core/format/gguf.h"
 #include "core/format/tensor_file.h"
 
 namespace phiscope::session {
@@ -24,7 +25,7 @@ double kv_element_bytes(KvType type) {
 std::vector<TensorRow> rows_of_files(const TensorFiles& files) {
   std::vector<TensorRow> rows;
   for (const TensorEntry& entry : files.tensors())
-    rows.push_back({entry.name, std::string(dtype_name(entry.view.dtype)), entry.view.shape, entry.view.bytes()});
+    rows.push_back({entry.name, std::string(entry.view.type_name()), entry.view.shape, entry.view.bytes()});
   return rows;
 }
 
@@ -61,6 +62,22 @@ Status add_folder(ModelReport& report, const std::filesystem::path& folder) {
   return {};
 }
 
+/// Also a vocabulary alone, which cannot be run.
+Status add_gguf(ModelReport& report, const std::filesystem::path& path) {
+  PHISCOPE_ASSIGN(const auto file, GgufFile::open(path));
+  PHISCOPE_ASSIGN(report.config, load_config(path));
+  report.tensors = rows_of_files(*file->tensors());
+  if (const auto model = load_model(path)) {
+    report.hash = model->hash;
+    report.weights = model->weights;
+    report.notices = model->notices;
+  } else {
+    report.notices.push_back(fmt::format("cannot be run: {}", model.error().message));
+  }
+  add_tokenizer(report, path);
+  return {};
+}
+
 Status add_artifact(ModelReport& report, const std::filesystem::path& folder) {
   PHISCOPE_ASSIGN(report.config, load_config(folder));
   PHISCOPE_ASSIGN(const Artifact artifact, open_artifact(folder));
@@ -90,15 +107,17 @@ Status add_synthetic(ModelReport& report, std::string_view argument) {
 
 }  // namespace
 
-PrecisionSize size_under_recipe(const Plan& plan, const Recipe& recipe, DType source_type) {
+PrecisionSize size_under_recipe(const Plan& plan, const Recipe& recipe, DType source_type, const WeightSource* stored) {
   PrecisionSize size{recipe.name, recipe.description, 0, 0, 0};
   int64_t elements = 0;
-  for (const PlanTensor& tensor : plan.tensors) {
+  for (size_t i = 0; i < plan.tensors.size(); ++i) {
+    const PlanTensor& tensor = plan.tensors[i];
     const WeightRule& rule = recipe.rule_for(tensor.tensor_class, tensor.name);
     WeightEncoding encoding = rule.encoding;
     if (rule.keep_source) {
       encoding = {};
       encoding.float_type = source_type;
+      if (stored != nullptr) encoding = stored->encoding(static_cast<int>(i));
     }
     size.weight_bytes += encoding.bytes(tensor.rows, tensor.columns);
     elements += tensor.rows * tensor.columns;
@@ -131,6 +150,11 @@ Result<ModelReport> inspect_model(std::string_view argument) {
   using Kind = ModelReference::Kind;
   switch (reference.kind) {
     case Kind::folder:
+      if (is_gguf(reference.path)) {
+        report.kind = "GGUF file";
+        PHISCOPE_TRY(add_gguf(report, reference.path));
+        break;
+      }
       report.kind = "Hugging Face folder";
       PHISCOPE_TRY(add_folder(report, reference.path));
       break;
@@ -145,7 +169,7 @@ Result<ModelReport> inspect_model(std::string_view argument) {
   }
   PHISCOPE_ASSIGN(const Plan plan, lower(report.config));
   report.parameters = plan.parameters();
-  for (const Recipe& recipe : builtin_recipes()) report.sizes.push_back(size_under_recipe(plan, recipe, report.config.dtype));
+  for (const Recipe& recipe : builtin_recipes()) report.sizes.push_back(size_under_recipe(plan, recipe, report.config.dtype, report.weights.get()));
   return report;
 }
 

@@ -25,7 +25,7 @@ struct PrecisionSize {
   uint64_t kv_bytes_per_token = 0;
 };
 struct ModelReport {
-  std::string name, kind;         // kind: "Hugging Face folder", "artifact", "synthetic"
+  std::string name, kind;         // kind: "Hugging Face folder", "GGUF file", "artifact", "synthetic"
   ModelConfig config;
   int64_t parameters = 0;
   std::vector<TensorRow> tensors; // empty when the folder holds config.json only
@@ -33,6 +33,7 @@ struct ModelReport {
   std::vector<PrecisionSize> sizes;            // one per built-in recipe
   std::vector<std::string> notices;            // what is unsupported, skipped or missing, a sentence each
   std::string hash;
+  std::shared_ptr<const WeightSource> weights;  // as stored, for the sizes of recipe `source`; null when there are none
 };
 
 /// Reads headers and the tokenizer only. Errors: those of resolve_model and load_config; a folder with a damaged tensor file is an error, a folder
@@ -47,7 +48,7 @@ struct PublishedModel {
 };
 std::vector<PublishedModel> published_models();
 
-/// Bytes of the plan's weights under a recipe, and per KV token.
-PrecisionSize size_under_recipe(const Plan& plan, const Recipe& recipe, DType source_type);
+/// Bytes of the plan's weights under a recipe, and per KV token. What a recipe leaves as it is has the encodings of `stored`, or `source_type` when null.
+PrecisionSize size_under_recipe(const Plan& plan, const Recipe& recipe, DType source_type, const WeightSource* stored = nullptr);
 
 }  // namespace phiscope::session

@@ -43,8 +43,8 @@ Json tensors_json(const Artifact& artifact) {
   return tensors;
 }
 
-std::string requantized_notice(const std::string& name, const Artifact& source) {
-  return fmt::format("{} was quantized already ({}); the errors of both add up, so the model that it was made from gives a better artifact", name, source.recipe);
+std::string requantized_notice(const std::string& name, const std::string& how) {
+  return fmt::format("{} was quantized already ({}); the errors of both add up, so the model that it was made from gives a better artifact", name, how);
 }
 
 double seconds_since(int64_t begin_ns) { return static_cast<double>(monotonic_ns() - begin_ns) * 1e-9; }
@@ -125,9 +125,11 @@ Result<Json> quantize_job(const Json& request, JobContext& context) {
   if (reference.kind == ModelReference::Kind::artifact) {
     PHISCOPE_ASSIGN(const Artifact source, open_artifact(reference.path));
     PHISCOPE_ASSIGN(model, model_of_artifact(source));
-    notices.push_back(requantized_notice(argument, source));
+    notices.push_back(requantized_notice(argument, source.recipe));
   } else {
     PHISCOPE_ASSIGN(model, load_model(reference.path));
+    const std::string blocks = recipe.base == "source" ? "" : stored_blocks(model);
+    if (!blocks.empty()) notices.push_back(requantized_notice(argument, blocks));
   }
   PHISCOPE_ASSIGN(const Artifact artifact, make_artifact(model, recipe, out, convert_options(request, context)));
   return Json{{"artifact", {{"path", artifact.folder.string()}, {"bytes", artifact.file_bytes}, {"hash", artifact.hash}, {"recipe", artifact.recipe}}},

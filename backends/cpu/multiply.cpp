@@ -27,10 +27,10 @@ float* Multiplier::floats(AlignedBuffer& buffer, int64_t count) { return reinter
 
 void Multiplier::multiply(const PackedMatrix& w, const float* x, int64_t x_stride, int64_t rows, Arithmetic arithmetic, float* y,
                           int64_t y_stride) {
-  if (arithmetic == Arithmetic::half && rows >= kHalfRows && kernels_.gemm_half != nullptr && w.kind != PackedKind::f32) {
+  if (arithmetic == Arithmetic::half && rows >= kHalfRows && kernels_.gemm_half != nullptr && w.kind != PackedKind::f32 && !w.is_file_blocks) {
     return multiply_half(w, x, x_stride, rows, y, y_stride);
   }
-  const bool is_integer = w.kind == PackedKind::q8 || w.kind == PackedKind::q4;
+  const bool is_integer = !w.is_file_blocks && (w.kind == PackedKind::q8 || w.kind == PackedKind::q4);
   if (arithmetic != Arithmetic::int8 || !is_integer) return multiply_wide(w, x, x_stride, rows, y, y_stride);
 
   const int64_t groups = ceil_divide(w.columns, kQuantGroup);

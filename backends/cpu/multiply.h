@@ -25,6 +25,7 @@ enum class Arithmetic : uint8_t {
 /// What a session does: integer weights leave room for BF16, floating weights keep f32 and so the precision of the reference.
 inline Arithmetic arithmetic_of(const PackedMatrix& w, ActivationMode activation) {
   if (activation == ActivationMode::int8) return Arithmetic::int8;
+  if (w.is_file_blocks) return Arithmetic::f32;  // a file's own blocks are not rounded a second time
   return w.kind == PackedKind::q8 || w.kind == PackedKind::q4 ? Arithmetic::half : Arithmetic::f32;
 }
 

@@ -42,6 +42,7 @@ class PackedModel {
 /// True for tensors that a linear, an expert, a router or the head multiplies with.
 std::vector<bool> multiplied_tensors(const Plan& plan);
 /// out [columns] = one row, as dequantize_row gives it.
+/// Not for blocks of a file: their tables are read from the file.
 void read_packed_row(const PackedMatrix& matrix, int64_t row, float* out);
 
 }  // namespace phiscope::cpu

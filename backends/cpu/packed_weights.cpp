@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "backends/cpu/file_blocks.h"
+
 namespace phiscope::cpu {
 namespace {
 
@@ -89,6 +91,7 @@ void pack_integers(const WeightView& weight, const PackedMatrix& shape, int64_t 
 }  // namespace
 
 Result<PackedMatrix> packed_shape(const WeightEncoding& encoding, int64_t rows, int64_t columns) {
+  if (encoding.is_blocks()) return file_blocks_shape(encoding.block, rows, columns);
   PackedMatrix shape{};
   shape.rows = rows;
   shape.columns = columns;
@@ -130,20 +133,30 @@ Result<PackedMatrix> packed_shape(const WeightEncoding& encoding, int64_t rows, 
 void pack_blocks(const WeightView& weight, const PackedMatrix& shape, int64_t first, int64_t last, std::byte* out) {
   for (int64_t block = first; block < last; ++block) {
     std::byte* to = out + block * shape.block_bytes;
+    if (shape.is_file_blocks) {
+      pack_file_blocks(weight, shape, block, to);
+      continue;
+    }
     switch (shape.kind) {
       case PackedKind::f32: pack_floats<uint32_t>(weight, shape, block, 1, to); break;
       case PackedKind::f16: pack_floats<uint16_t>(weight, shape, block, 1, to); break;
       case PackedKind::bf16: pack_floats<uint16_t>(weight, shape, block, 2, to); break;
       case PackedKind::q8:
       case PackedKind::q4: pack_integers(weight, shape, block, to); break;
+      default: break;  // file blocks, above
     }
   }
 }
 
 bool can_run_dynamic(const PackedMatrix& shape) {
-  if (shape.kind != PackedKind::q8 && shape.kind != PackedKind::q4) return false;
+  if (shape.is_file_blocks || (shape.kind != PackedKind::q8 && shape.kind != PackedKind::q4)) return false;
   if (shape.groups == 1) return true;
   return shape.group % 8 == 0 && (shape.group % kQuantGroup == 0 || kQuantGroup % shape.group == 0);
+}
+
+bool runs_fixed_point(const PackedMatrix& shape) {
+  if (!shape.is_file_blocks) return shape.kind == PackedKind::q4;
+  return shape.kind != PackedKind::q8 && shape.kind != PackedKind::iq4_nl && shape.kind != PackedKind::iq4_xs;
 }
 
 int64_t packed_segments(const PackedMatrix& shape) { return shape.groups * ((shape.group_padded + kQuantGroup - 1) / kQuantGroup); }

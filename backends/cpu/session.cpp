@@ -147,7 +147,9 @@ MemoryReport CpuSession::memory() const {
   MemoryReport report;
   report.weights_private = parts_.weights->private_bytes() + (reference_head_ == nullptr ? 0 : reference_head_->private_bytes());
   const WeightView& table = parts_.embedding.view;
-  report.weights_mapped = parts_.weights->mapped_bytes() + (table.codes == nullptr ? 0 : table.encoding.bytes(table.rows, table.columns));
+  // A tied table of blocks is packed as the head; its rows are read from the file one at a time.
+  const bool has_table = table.codes != nullptr && plan_.embedding != plan_.head;
+  report.weights_mapped = parts_.weights->mapped_bytes() + (has_table ? table.encoding.bytes(table.rows, table.columns) : 0);
   report.kv_allocated = cache_.allocated_bytes();
   report.kv_per_token = KvCache::bytes_per_token(plan_, parts_.options.kv);
   report.workspace = executor_.workspace_bytes() + last_logits_.size() * sizeof(float);
@@ -203,10 +205,10 @@ Effective CpuSession::effective() const {
   for (size_t i = 0; i < used.size(); ++i) {
     if (!used[i]) continue;
     const PackedMatrix& matrix = parts_.weights->matrix(static_cast<int>(i));
-    const bool is_integer = matrix.kind == PackedKind::q8 || matrix.kind == PackedKind::q4;
+    const bool is_integer = !matrix.is_file_blocks && (matrix.kind == PackedKind::q8 || matrix.kind == PackedKind::q4);
     has_integer = has_integer || is_integer;
     has_float = has_float || !is_integer;
-    has_nibbles = has_nibbles || matrix.kind == PackedKind::q4;
+    has_nibbles = has_nibbles || runs_fixed_point(matrix);
     const bool is_half = kernels.gemm_half != nullptr && arithmetic_of(matrix, parts_.options.activation) == Arithmetic::half;
     has_half = has_half || is_half;
     has_f32 = has_f32 || !is_half;
@@ -214,7 +216,7 @@ Effective CpuSession::effective() const {
     has_widened = has_widened || (is_integer && !can_run_dynamic(matrix));
   }
   const bool int8 = parts_.options.activation == ActivationMode::int8 && has_integer;
-  effective.activations = !int8 ? "f32" : has_float ? "int8 per 128 (f32 for floating weights)" : "int8 per 128";
+  effective.activations = !int8 ? "f32" : has_float ? "int8 per 128 (f32 for floating weights and blocks of a file)" : "int8 per 128";
   if (has_half) {
     effective.activations = fmt::format("bf16 (f32 for fewer than {} rows{})", kHalfRows, has_f32 ? " and for floating weights" : "");
     if (has_rounded_weights) effective.notes.push_back("where bf16 multiplies, the product of a weight's code and its group's scale is rounded to bf16");
@@ -222,7 +224,7 @@ Effective CpuSession::effective() const {
   effective.accumulate = int8 ? "i32 then f32" : "f32";
   if (int8 && has_widened) effective.notes.push_back("some weight groups do not align with the activation groups: their 8-bit activations were multiplied as f32");
   if (!int8 && has_nibbles && kernels.has_fixed_point) {
-    effective.notes.push_back("single rows times 4-bit weights use 24-bit fixed-point activations with a scale per 32 columns, as fine as f32");
+    effective.notes.push_back("single rows times weights of 2 to 6 bits use 24-bit fixed-point activations with a scale per 32 columns, as fine as f32");
   }
   if (!parts_.weights->note().empty()) effective.notes.push_back(parts_.weights->note());
   return effective;

@@ -158,6 +158,8 @@ Status LocalEngine::open_weights(const OpenBlock& block, const Progress& progres
     reply.recipe = opened.artifact.recipe;
   } else {
     PHISCOPE_ASSIGN(opened.model, load_model(reference.path));
+    const std::string blocks = recipe.base == "source" ? "" : stored_blocks(opened.model);
+    if (!blocks.empty()) reply.notices.push_back(fmt::format("{} was quantized already ({}); the errors of both recipes add up", reference.name, blocks));
     ConvertOptions options;
     options.threads = block.threads;
     options.on_progress = [&](double fraction, std::string_view tensor) {

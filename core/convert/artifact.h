@@ -2,7 +2,7 @@
 // Artifacts: the quantized model that a recipe made, on disk, with a manifest. A folder:
 //   manifest.json        schema, source hash, recipe, tool version, per-tensor encoding and error, hash of all content
 //   weights.safetensors  <tensor>.codes (U8 or the float type), <tensor>.scales, <tensor>.zero_points; absent when every tensor is the source's
-//   config.json, tokenizer files: copies, so that the folder is a MODEL by itself
+//   config.json, tokenizer files: copies (of a GGUF: what its metadata says), so that the folder is a MODEL by itself
 
 #include <cstdint>
 #include <filesystem>
@@ -72,7 +72,7 @@ struct CacheEntry {
 Result<std::vector<CacheEntry>> list_cache(const std::filesystem::path& cache_folder);
 Result<uint64_t> clear_cache(const std::filesystem::path& cache_folder);  // bytes freed
 
-/// A MODEL argument: folder, artifact folder, "bundled:NAME", "synthetic:NAME".
+/// A MODEL argument: Hugging Face folder or .gguf file (both Kind::folder), artifact folder, "bundled:NAME", "synthetic:NAME".
 struct ModelReference {
   enum class Kind { folder, artifact, synthetic } kind = Kind::folder;
   std::filesystem::path path;

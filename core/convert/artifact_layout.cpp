@@ -3,15 +3,17 @@
 namespace phiscope {
 
 bool same_encoding(const WeightEncoding& a, const WeightEncoding& b) {
+  if (a.is_blocks() || b.is_blocks()) return a.block == b.block;
   if (!a.is_integer() && !b.is_integer()) return a.float_type == b.float_type;
   return a == b;
 }
 
 std::vector<SafetensorsWriter::Item> tensor_items(const ArtifactTensor& tensor) {
   const WeightEncoding& encoding = tensor.encoding;
-  if (!encoding.is_integer()) return {{tensor.name + ".codes", encoding.float_type, {tensor.rows, tensor.columns}}};
+  if (encoding.is_floating()) return {{tensor.name + ".codes", encoding.float_type, {tensor.rows, tensor.columns}}};
   const int64_t groups = encoding.groups(tensor.columns);
   const auto code_bytes = static_cast<int64_t>(encoding.code_bytes_per_row(tensor.columns));
+  if (encoding.is_blocks()) return {{tensor.name + ".codes", DType::u8, {tensor.rows, code_bytes}}};
   std::vector<SafetensorsWriter::Item> items{{tensor.name + ".codes", DType::u8, {tensor.rows, code_bytes}},
                                              {tensor.name + ".scales", encoding.scale_type, {tensor.rows, groups}}};
   if (encoding.offset == OffsetClass::zero_point) items.push_back({tensor.name + ".zero_points", DType::u8, {tensor.rows, groups}});

@@ -8,6 +8,8 @@
 #include "core/convert/artifact_layout.h"
 #include "core/convert/manifest.h"
 #include "core/convert/weights_file.h"
+#include "core/format/gguf.h"
+#include "core/tokenizer/gguf_tokenizer.h"
 
 namespace phiscope {
 namespace {
@@ -16,10 +18,10 @@ namespace {
 constexpr int64_t kElementsPerPiece = int64_t{1} << 23;
 
 // Copied so that the folder is a model by itself.
-constexpr std::array<std::string_view, 12> kCompanions{
+constexpr std::array<std::string_view, 13> kCompanions{
     "config.json",      "generation_config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",
     "added_tokens.json", "tokenizer.model",        "vocab.json",     "merges.txt",            "chat_template.jinja",
-    "cl100k_base.tiktoken", "o200k_base.tiktoken"};
+    "cl100k_base.tiktoken", "o200k_base.tiktoken",    kGgufVocabularyName};
 
 /// A folder that disappears unless it was moved into place.
 class FolderBuild {
@@ -57,7 +59,7 @@ class SourceRows {
 
   Piece piece(int64_t first, int64_t count) {
     const WeightView& view = weight_.view;
-    if (!view.encoding.is_integer())
+    if (view.encoding.is_floating())
       return {{.dtype = view.encoding.float_type, .shape = {view.rows, view.columns}, .data = view.codes}, first};
     wide_.resize(static_cast<size_t>(count * view.columns));
     for (int64_t row = 0; row < count; ++row) dequantize_row(view, first + row, wide_.data() + row * view.columns);
@@ -86,6 +88,7 @@ class Maker {
   Status encode_rows(SourceRows& source, ArtifactTensor& tensor);
   Status copy_codes(const WeightView& view, const ArtifactTensor& tensor);
   Status copy_companions(const std::filesystem::path& folder);
+  Status write_gguf_companions(const std::filesystem::path& folder);
   Status describe_source(const std::filesystem::path& target);
   Status report(const ArtifactTensor& tensor, int64_t rows);
 
@@ -177,7 +180,7 @@ Status Maker::encode_tensor(int index) {
   ArtifactTensor& tensor = manifest_.tensors[static_cast<size_t>(index)];
   PHISCOPE_ASSIGN(Weight weight, model_.weights->tensor(index));
   SourceRows source(std::move(weight));
-  const bool is_copy = tensor.encoding.is_integer() && same_encoding(source.view().encoding, tensor.encoding);
+  const bool is_copy = !tensor.encoding.is_floating() && same_encoding(source.view().encoding, tensor.encoding);
   if (is_copy) tensor.error.sqnr_db = std::numeric_limits<double>::infinity();
   const Status done = is_copy ? copy_codes(source.view(), tensor) : encode_rows(source, tensor);
   model_.weights->release(index);
@@ -200,7 +203,20 @@ Status Maker::write_weights(const std::filesystem::path& folder) {
   return {};
 }
 
+/// A GGUF file's metadata in the words of a folder: config.json, and the vocabulary as it is.
+Status Maker::write_gguf_companions(const std::filesystem::path& folder) {
+  PHISCOPE_ASSIGN(const auto file, GgufFile::open(model_.folder));
+  PHISCOPE_TRY(write_file(folder / "config.json", to_json(model_.config).dump(2) + "\n"));
+  PHISCOPE_TRY(write_file(folder / kGgufVocabularyName, gguf_vocabulary(*file)));
+  for (const std::string_view name : {std::string_view("config.json"), kGgufVocabularyName}) {
+    PHISCOPE_ASSIGN(FileRecord record, fingerprint_file(folder, std::string(name)));
+    manifest_.files.push_back(std::move(record));
+  }
+  return {};
+}
+
 Status Maker::copy_companions(const std::filesystem::path& folder) {
+  if (is_gguf(model_.folder)) return write_gguf_companions(folder);
   constexpr uint64_t kLimitBytes = uint64_t{256} << 20;
   for (const std::string_view name : kCompanions) {
     std::error_code error;
@@ -220,10 +236,12 @@ Status Maker::describe_source(const std::filesystem::path& target) {
   manifest_.source_path = source.string();
   manifest_.source_relative_path = source.lexically_relative(std::filesystem::weakly_canonical(target, error)).string();
   if (!manifest_.needs_source()) return {};
-  std::vector<std::string> names{"config.json"};
+  const bool is_file = is_gguf(model_.folder);
+  std::vector<std::string> names;
+  if (!is_file) names.emplace_back("config.json");
   for (const auto& file : model_.files->files()) names.push_back(file->path().filename().string());
   for (const std::string& name : names) {
-    PHISCOPE_ASSIGN(FileRecord record, fingerprint_file(model_.folder, name));
+    PHISCOPE_ASSIGN(FileRecord record, fingerprint_file(is_file ? model_.folder.parent_path() : model_.folder, name));
     manifest_.source_files.push_back(std::move(record));
   }
   return {};
@@ -239,6 +257,8 @@ Result<Manifest> Maker::make(const std::filesystem::path& folder, const std::fil
   PHISCOPE_TRY(copy_companions(folder));
   manifest_.bits_per_weight = bits_per_weight(manifest_.tensors);
   manifest_.file_bytes = deployed_bytes(manifest_.tensors, *model_.plan);
+  // A GGUF file as it is: what gets deployed is that file.
+  if (is_gguf(model_.folder) && manifest_.content_hash.empty()) manifest_.file_bytes = model_.files->files().front()->bytes().size();
   PHISCOPE_TRY(write_file(folder / kManifestName, to_json(manifest_).dump(2) + "\n"));
   return std::move(manifest_);
 }

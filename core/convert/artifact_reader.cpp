@@ -5,6 +5,7 @@
 
 #include "core/convert/artifact_layout.h"
 #include "core/convert/manifest.h"
+#include "core/format/gguf.h"
 
 namespace phiscope {
 namespace {
@@ -102,7 +103,7 @@ Result<std::shared_ptr<const Plan>> plan_of_folder(const std::filesystem::path& 
 Error changed_source(const Manifest& manifest, const std::filesystem::path& folder, const std::filesystem::path& source) {
   std::string reason = "it is another model";
   for (const FileRecord& file : manifest.source_files) {
-    const Status status = check_fingerprint(source, file);
+    const Status status = check_fingerprint(is_gguf(source) ? source.parent_path() : source, file);
     if (!status) {
       reason = status.error().message;
       break;
@@ -115,8 +116,8 @@ Error changed_source(const Manifest& manifest, const std::filesystem::path& fold
 Result<Model> load_source(const Manifest& manifest, const std::filesystem::path& folder) {
   std::error_code error;
   std::filesystem::path source = folder / manifest.source_relative_path;
-  if (manifest.source_relative_path.empty() || !std::filesystem::is_directory(source, error)) source = manifest.source_path;
-  if (!std::filesystem::is_directory(source, error))
+  if (manifest.source_relative_path.empty() || !std::filesystem::exists(source, error)) source = manifest.source_path;
+  if (!std::filesystem::exists(source, error))
     return fail(ErrorCode::not_found, "{}: reads tensors from {}, which does not exist; bring it back or quantize the model again",
                 folder.string(), manifest.source_path);
   auto model = load_model(source);

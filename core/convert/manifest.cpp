@@ -18,7 +18,7 @@ constexpr int64_t kMaxDimension = int64_t{1} << 32;
 constexpr std::array kTypes{DType::f32, DType::f16, DType::bf16};
 
 Json to_json(const WeightEncoding& encoding) {
-  if (!encoding.is_integer()) return {{"type", dtype_name(encoding.float_type)}};
+  if (!encoding.is_integer()) return {{"type", encoding.name()}};
   return {{"type", encoding.bits == 4 ? "int4" : "int8"},
           {"group", encoding.group},
           {"offset", encoding.offset == OffsetClass::symmetric ? "symmetric" : "zero_point"},
@@ -34,6 +34,7 @@ std::optional<DType> type_from_name(std::string_view name) {
 Result<WeightEncoding> encoding_from_json(const Json& json, std::string_view where) {
   PHISCOPE_ASSIGN(const std::string type, json_string(json, "type", where));
   if (const auto float_type = type_from_name(type)) return WeightEncoding{.float_type = *float_type};
+  if (const BlockType block = block_type_from_name(type); block != BlockType::none) return WeightEncoding{.block = block};
   if (type != "int4" && type != "int8") return fail(ErrorCode::invalid_file, "{}: encoding type '{}' is unknown", where, type);
   WeightEncoding encoding{.bits = type == "int4" ? 4 : 8};
   PHISCOPE_ASSIGN(const int64_t group, json_int(json, "group", where, 0, 256));
@@ -72,6 +73,8 @@ Result<ArtifactTensor> tensor_from_json(const Json& json, std::string_view manif
   const auto encoding = json.find("encoding");
   if (encoding == json.end()) return fail(ErrorCode::invalid_file, "{}: key 'encoding' is missing", where);
   PHISCOPE_ASSIGN(tensor.encoding, encoding_from_json(*encoding, where));
+  if (tensor.encoding.is_blocks() && tensor.columns % block_layout(tensor.encoding.block).values != 0)
+    return fail(ErrorCode::invalid_file, "{}: {} columns are no whole blocks of {}", where, tensor.columns, tensor.encoding.name());
   PHISCOPE_ASSIGN(tensor.from_source, json_bool_or(json, "from_source", false, where));
   PHISCOPE_ASSIGN(tensor.error.mse, json_number(json, "mse", where));
   PHISCOPE_ASSIGN(tensor.error.max_abs_error, json_number(json, "max_abs_error", where));

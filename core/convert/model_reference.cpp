@@ -8,6 +8,7 @@
 #include "core/base/platform/platform.h"
 #include "core/base/text.h"
 #include "core/convert/artifact.h"
+#include "core/format/gguf.h"
 
 namespace phiscope {
 namespace {
@@ -44,11 +45,9 @@ Status check_file(const std::filesystem::path& path) {
   for (const RefusedFile& row : kRefusedFiles)
     if (row.extension == extension)
       return fail(ErrorCode::unsupported, "{}: is {}, which is not read; {}{}", path.string(), row.what, row.remedy, row.command);
-  if (extension == ".gguf")
-    return fail(ErrorCode::unsupported, "{}: GGUF files come with a later version; use the model's Hugging Face folder", path.string());
   if (extension == ".safetensors")
     return fail(ErrorCode::unsupported, "{}: name the folder that holds it, with its config.json and tokenizer files", path.string());
-  return fail(ErrorCode::unsupported, "{}: is a file; name a Hugging Face folder with config.json and safetensors files", path.string());
+  return fail(ErrorCode::unsupported, "{}: is a file; name a .gguf file, or a Hugging Face folder with config.json and safetensors files", path.string());
 }
 
 /// Weights that are quantized already in a way that is not read.
@@ -67,14 +66,16 @@ Status check_quantization(const std::filesystem::path& folder) {
 /// A folder that has weights of refused kinds only.
 Status check_weights(const std::filesystem::path& folder) {
   std::error_code error;
-  std::filesystem::path refused;
+  std::filesystem::path refused, gguf;
   std::filesystem::directory_iterator items(folder, error);
   for (; !error && items != std::filesystem::directory_iterator(); items.increment(error)) {
     const std::string extension = lower_case(items->path().extension().string());
     if (extension == ".safetensors") return {};
-    const bool is_refused = extension == ".gguf" || std::ranges::any_of(kRefusedFiles, [&](const RefusedFile& row) { return row.extension == extension; });
+    if (extension == ".gguf" && (gguf.empty() || items->path() < gguf)) gguf = items->path();
+    const bool is_refused = std::ranges::any_of(kRefusedFiles, [&](const RefusedFile& row) { return row.extension == extension; });
     if (is_refused && (refused.empty() || items->path() < refused)) refused = items->path();
   }
+  if (!gguf.empty()) return fail(ErrorCode::invalid_argument, "{}: holds GGUF files and no safetensors; name the file: {}", folder.string(), gguf.string());
   return refused.empty() ? Status{} : check_file(refused);
 }
 
@@ -100,16 +101,17 @@ Result<ModelReference> synthetic(std::string_view argument, const std::string& n
 
 Result<ModelReference> resolve_model(std::string_view argument) {
   constexpr std::string_view kBundled = "bundled:", kSynthetic = "synthetic:";
-  if (argument.empty()) return fail(ErrorCode::invalid_argument, "the model is empty; name a folder, bundled:tiny-phi or synthetic:NAME");
+  if (argument.empty()) return fail(ErrorCode::invalid_argument, "the model is empty; name a folder, a .gguf file, bundled:tiny-phi or synthetic:NAME");
   if (argument.starts_with(kBundled)) return bundled(argument, std::string(argument.substr(kBundled.size())));
   if (argument.starts_with(kSynthetic)) return synthetic(argument, std::string(argument.substr(kSynthetic.size())));
   const std::filesystem::path path(argument);
   std::error_code error;
   const auto status = std::filesystem::status(path, error);
   if (!std::filesystem::exists(status))
-    return fail(ErrorCode::not_found, "model '{}' does not exist (tried {}); name a folder, bundled:tiny-phi or synthetic:NAME", argument,
+    return fail(ErrorCode::not_found, "model '{}' does not exist (tried {}); name a folder, a .gguf file, bundled:tiny-phi or synthetic:NAME", argument,
                 std::filesystem::absolute(path, error).string());
   if (!std::filesystem::is_directory(status)) {
+    if (is_gguf(path)) return ModelReference{ModelReference::Kind::folder, path, std::string(argument)};
     PHISCOPE_TRY(check_file(path));
   }
   if (is_artifact(path)) return ModelReference{ModelReference::Kind::artifact, path, std::string(argument)};

@@ -1,7 +1,9 @@
 #include <array>
 #include <cmath>
 
+#include "core/format/gguf.h"
 #include "core/model/config_keys.h"
+#include "core/model/gguf_config.h"
 #include "core/model/model.h"
 #include "core/model/rope.h"
 #include "core/tokenizer/tokenizer.h"
@@ -103,6 +105,7 @@ Status parse_switches(const Json& config, const Architecture& row, std::string_v
   PHISCOPE_ASSIGN(out.qk_layernorm, json_bool_or(config, "qk_layernorm", false, where));
   if (out.qk_layernorm) return fail(ErrorCode::unsupported, "{}: qk_layernorm is true, only models without it are supported", where);
   PHISCOPE_ASSIGN(out.attention_bias, json_bool_or(config, "attention_bias", false, where));
+  PHISCOPE_ASSIGN(out.separate_qkv, json_bool_or(config, "separate_qkv", false, where));
   PHISCOPE_ASSIGN(out.head_bias, json_bool_or(config, "lm_head_bias", false, where));
   // These families have no such switch in their code, whatever the file says.
   if (row.architecture == "phi") out.attention_bias = out.head_bias = true;
@@ -167,6 +170,11 @@ Result<ModelConfig> parse_config(const Json& published, std::string_view where) 
 
 Result<ModelConfig> load_config(const std::filesystem::path& folder) {
   std::error_code ignored;
+  if (is_gguf(folder)) {
+    PHISCOPE_ASSIGN(const auto file, GgufFile::open(folder));
+    PHISCOPE_ASSIGN(GgufConfig read, read_gguf_config(*file));
+    return std::move(read.config);
+  }
   const std::filesystem::path path = folder / "config.json";
   if (!std::filesystem::exists(path, ignored))
     return fail(ErrorCode::not_found, "{}: no config.json is there; a model is a Hugging Face folder with config.json and safetensors files", folder.string());

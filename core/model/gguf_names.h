@@ -57,4 +57,7 @@ std::string gguf_key(std::string_view gguf_architecture, std::string_view suffix
 // Rows of gguf_keys() that are computed: rotary_dims(), and the factor of cos and sin with longrope.
 inline constexpr std::string_view kGgufRotaryDims = "rope.dimension_count", kGgufAttentionFactor = "rope.scaling.attn_factor";
 
+// Own keys, which other readers ignore: what config.json can say and the format cannot. f32.
+inline constexpr std::string_view kGgufShortMscale = "phiscope.rope.short_mscale", kGgufLongMscale = "phiscope.rope.long_mscale";
+
 }  // namespace phiscope

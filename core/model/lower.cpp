@@ -51,7 +51,7 @@ std::string layer_name(int layer, std::string_view part) { return fmt::format("m
 
 void add_attention(PlanBuilder& build, int layer) { build.phase(PhaseKind::attention, layer, PhaseInput::residual, Norm{}, {}, Epilogue::none); }
 
-// q, k, v as three matrices with one shape rule (phi, phimoe).
+// q, k, v as three matrices with one shape rule (phi, phimoe, some phi3 files).
 std::vector<Linear> separate_qkv(const ModelConfig& config, PlanBuilder& build, int layer) {
   std::vector<Linear> linears;
   for (const auto& [part, heads] : {std::pair{"q", config.heads}, {"k", config.kv_heads}, {"v", config.kv_heads}})
@@ -64,8 +64,11 @@ std::vector<Linear> separate_qkv(const ModelConfig& config, PlanBuilder& build, 
 void lower_phi3_layer(const ModelConfig& config, PlanBuilder& build, int layer) {
   const int64_t hidden = config.hidden_size, ffn = config.intermediate_size, width = config.heads * config.head_dim;
   const Norm attention_norm = build.norm(layer_name(layer, "input_layernorm"), NormKind::rms);
-  const Linear qkv = build.linear(layer_name(layer, "self_attn.qkv_proj"), TensorClass::attention_in, width + 2 * config.kv_heads * config.head_dim, hidden);
-  build.phase(PhaseKind::linear, layer, PhaseInput::residual, attention_norm, {qkv}, Epilogue::rotary_kv);
+  const auto fused_qkv = [&] {
+    return std::vector{build.linear(layer_name(layer, "self_attn.qkv_proj"), TensorClass::attention_in, width + 2 * config.kv_heads * config.head_dim, hidden)};
+  };
+  build.phase(PhaseKind::linear, layer, PhaseInput::residual, attention_norm, config.separate_qkv ? separate_qkv(config, build, layer) : fused_qkv(),
+              Epilogue::rotary_kv);
   add_attention(build, layer);
   const Linear out = build.linear(layer_name(layer, "self_attn.o_proj"), TensorClass::attention_out, hidden, width);
   build.phase(PhaseKind::linear, layer, PhaseInput::attention, Norm{}, {out}, Epilogue::add_residual);

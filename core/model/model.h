@@ -26,6 +26,7 @@ struct ModelConfig {
   std::vector<float> short_factor, long_factor;
   double short_mscale = 0, long_mscale = 0;  // 0 = sqrt(1 + ln(max / original) / ln(original))
   bool tied_embeddings = false, qk_layernorm = false, attention_bias = false, head_bias = false;
+  bool separate_qkv = false;  // phi3 whose file holds q, k and v as three matrices (some GGUF files)
   int64_t experts = 0, experts_per_token = 0;
   double router_jitter = 0;
   BlockSparse block_sparse;                // phi-3-small, as the rest of these
@@ -38,7 +39,10 @@ struct ModelConfig {
 
 /// Errors: invalid_file naming key and value; unsupported naming the architecture and those that are supported (phi4flash with its reason).
 Result<ModelConfig> parse_config(const Json& config, std::string_view where);
-Result<ModelConfig> load_config(const std::filesystem::path& folder);
+/// As config.json: parse_config gives the same config back, but for the name.
+Json to_json(const ModelConfig& config);
+/// Of a Hugging Face folder's config.json or a .gguf file's metadata.
+Result<ModelConfig> load_config(const std::filesystem::path& path);
 
 class Tokenizer;
 /// Error invalid_file when the tokenizer can give ids that the model has no row for. (More rows than ids is padding and normal.)
@@ -50,7 +54,7 @@ Result<Plan> lower(const ModelConfig& config);
 /// A model as its publisher ships it: plan with vectors filled, and its tensors.
 struct Model {
   std::string name;
-  std::filesystem::path folder;            // empty for synthetic models
+  std::filesystem::path folder;            // or the .gguf file; empty for synthetic models
   ModelConfig config;
   std::shared_ptr<const Plan> plan;
   std::shared_ptr<const WeightSource> weights;   // in the file's own types
@@ -59,7 +63,10 @@ struct Model {
   std::string hash;                        // config + tensors
 };
 /// Errors: invalid_file naming tensor, expected and found shape; not_found naming the tensor; NaN and infinite norm weights or biases.
-Result<Model> load_model(const std::filesystem::path& folder);
+/// The block types that the model's file holds, the most common first ("Q4_K, Q6_K"); empty when it is not quantized.
+std::string stored_blocks(const Model& model);
+/// `path` is a Hugging Face folder or a .gguf file.
+Result<Model> load_model(const std::filesystem::path& path);
 
 /// "phi-3.5-mini", "phi-4", ... : real shapes of published models for speed and memory.
 struct SyntheticModel {

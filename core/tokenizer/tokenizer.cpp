@@ -8,6 +8,7 @@
 #include "core/tokenizer/added_token_json.h"
 #include "core/tokenizer/bpe_tokenizer.h"
 #include "core/tokenizer/companions.h"
+#include "core/tokenizer/gguf_tokenizer.h"
 #include "core/tokenizer/rank_file.h"
 #include "core/tokenizer/sentencepiece_model.h"
 #include "core/tokenizer/tokenizer_json.h"
@@ -93,11 +94,24 @@ Result<std::string> identity(const Path& folder, std::string_view content) {
   return hasher.hex();
 }
 
-}  // namespace
+// The metadata of a GGUF that an artifact keeps.
+std::optional<Path> vocabulary_file(const Path& folder) {
+  std::error_code ignored;
+  for (const FileKind& kind : kFileKinds)
+    if (find_kind(folder, kind)) return std::nullopt;
+  const Path path = folder / kGgufVocabularyName;
+  return std::filesystem::exists(path, ignored) ? std::optional(path) : std::nullopt;
+}
 
-bool Tokenizer::is_in(const Path& folder) { return find_tokenizer_file(folder).has_value(); }
+Result<std::shared_ptr<const Tokenizer>> load_gguf_tokenizer(const Path& path) {
+  PHISCOPE_ASSIGN(const auto file, GgufFile::open(path));
+  PHISCOPE_ASSIGN(GgufTokenizer read, read_gguf_tokenizer(*file));
+  PHISCOPE_ASSIGN(std::shared_ptr<const Tokenizer> tokenizer,
+                  BpeTokenizer::create(std::move(read.definition), std::move(read.settings), path.string()));
+  return tokenizer;
+}
 
-Result<std::shared_ptr<const Tokenizer>> Tokenizer::load(const Path& folder) {
+Result<std::shared_ptr<const Tokenizer>> load_folder(const Path& folder) {
   PHISCOPE_ASSIGN(const FoundFile file, find_tokenizer_file(folder));
   const std::string where = file.path.string();
   PHISCOPE_ASSIGN(std::string content, read_file(where, kMaxTokenizerBytes));
@@ -107,6 +121,19 @@ Result<std::shared_ptr<const Tokenizer>> Tokenizer::load(const Path& folder) {
   content = {};
   PHISCOPE_ASSIGN(std::shared_ptr<const Tokenizer> tokenizer, BpeTokenizer::create(std::move(definition), std::move(settings), where));
   return tokenizer;
+}
+
+}  // namespace
+
+bool Tokenizer::is_in(const Path& path) {
+  std::error_code ignored;
+  return is_gguf(path) ? std::filesystem::exists(path, ignored) : vocabulary_file(path) || find_tokenizer_file(path).has_value();
+}
+
+Result<std::shared_ptr<const Tokenizer>> Tokenizer::load(const Path& path) {
+  if (is_gguf(path)) return load_gguf_tokenizer(path);
+  if (const auto vocabulary = vocabulary_file(path)) return load_gguf_tokenizer(*vocabulary);
+  return load_folder(path);
 }
 
 struct StreamDecoder::State {

@@ -39,10 +39,10 @@ class TokenStream {
 class Tokenizer {
  public:
   virtual ~Tokenizer() = default;
-  /// Reads tokenizer.json, else tokenizer.model (SentencePiece BPE), else a .tiktoken file, with tokenizer_config.json, generation_config.json beside
-  /// it when present. Errors: invalid_file naming file and key or offset; unsupported naming the component that is not known; not_found.
+  /// A folder's tokenizer.json, tokenizer.model, .tiktoken (with the files beside it) or tokenizer.gguf, in this order; or a .gguf file's metadata.
+  /// Errors: invalid_file naming file and key or offset; unsupported naming the component that is not known; not_found.
   static Result<std::shared_ptr<const Tokenizer>> load(const std::filesystem::path& folder);
-  /// True when the folder has one of these files.
+  /// True when the folder has one of these files, or the path is a .gguf file.
   static bool is_in(const std::filesystem::path& folder);
 
   /// No BOS is added (see add_bos()). Ill-formed UTF-8 is replaced by U+FFFD first, as the publisher's library does.

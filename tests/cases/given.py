@@ -86,6 +86,13 @@ def conversation(tmp):
     return {"messages": str(good), "broken": str(broken)}
 
 
+def gguf_of_another_architecture(tmp):
+    raw = (SOURCE / "tests/golden/gguf/phi-4-mini-tiny.gguf").read_bytes()
+    path = tmp / "model.gguf"
+    path.write_bytes(raw.replace(b"phi3", b"llam", 1))
+    return {"model": str(path)}
+
+
 def model_copy(tmp):
     return {"model": str(copy(tmp))}
 

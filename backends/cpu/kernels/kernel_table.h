@@ -16,13 +16,17 @@ inline constexpr int kKeyLanes = 16;
 /// Keys that attention handles at a time.
 inline constexpr int kKeyChunk = 64;
 
-enum class PackedKind : uint8_t { f32, f16, bf16, q8, q4 };
+enum class PackedKind : uint8_t {
+  f32, f16, bf16, q8, q4,
+  q4_1, q5_0, q5_1, q2_k, q3_k, q4_k, q5_k, q6_k, iq4_nl, iq4_xs  // block types of GGUF as they are (file_blocks.h)
+};
 
 /// A packed matrix [rows, columns] that somebody else keeps alive; the layout is explained in packed_weights.h.
 struct PackedMatrix {
   PackedKind kind;
   bool has_f32_scales;      // else f16
   bool has_zero_points;     // else the middle code is zero
+  bool is_file_blocks;      // from a GGUF's blocks: activations are never rounded to 8 bits
   int64_t rows, columns;    // N, K as in the model
   int64_t group;            // columns that share a scale; floats: K
   int64_t group_padded;     // columns stored for each group

@@ -3,6 +3,7 @@
 
 #include <bit>
 #include <cmath>
+#include <cstring>
 #include <random>
 
 #include "backends/cpu/multiply.h"
@@ -46,6 +47,17 @@ struct Shape {
 const Shape kShapes[] = {{1, 32, 256},  {1, 70, 384}, {1, 33, 90},  {2, 96, 640}, {7, 33, 384},  {13, 31, 100},
                          {25, 64, 544}, {1, 1, 1},    {3, 5, 3},    {5, 40, 130}, {12, 130, 264}};
 
+// Block types of GGUF, and where their halves (scale, min) are in a block; all other bytes are random.
+struct BlockRow {
+  BlockType type;
+  std::vector<int> halves;
+};
+const BlockRow kBlockHalves[] = {
+    {BlockType::q4_0, {0}},     {BlockType::q4_1, {0, 2}}, {BlockType::q5_0, {0}},     {BlockType::q5_1, {0, 2}}, {BlockType::q8_0, {0}},   {BlockType::q2_k, {80, 82}},
+    {BlockType::q3_k, {108}},   {BlockType::q4_k, {0, 2}}, {BlockType::q5_k, {0, 2}},  {BlockType::q6_k, {208}},  {BlockType::iq4_nl, {0}}, {BlockType::iq4_xs, {0}}};
+// Columns in blocks of 256 values, of 32 values; one row of activations and several, tails in rows.
+const Shape kBlockShapes[] = {{1, 32, 1}, {1, 70, 3}, {1, 5, 4}, {2, 33, 2}, {7, 64, 5}, {13, 31, 1}, {25, 40, 3}};
+
 struct Case {
   EncodedMatrix encoded;
   AlignedBuffer packed;
@@ -76,9 +88,29 @@ void fill_integers(const Shape& shape, EncodedMatrix& out) {
   }
 }
 
+void fill_blocks(const Shape& shape, EncodedMatrix& out) {
+  std::mt19937 random(1);
+  const BlockType type = out.encoding.block;
+  const BlockLayout& layout = block_layout(type);
+  const auto blocks = static_cast<size_t>(shape.n * (shape.k / layout.values));
+  out.codes.resize(blocks * static_cast<size_t>(layout.bytes));
+  for (std::byte& byte : out.codes) byte = static_cast<std::byte>(random());
+  for (const BlockRow& row : kBlockHalves) {
+    if (row.type != type) continue;
+    for (size_t block = 0; block < blocks; ++block) {
+      for (const int at : row.halves) {
+        const uint16_t bits = f32_to_f16((random() % 2 == 0 ? 1.0f : -1.0f) * (0.001f + 1e-6f * static_cast<float>(random() % 10000)));
+        std::memcpy(out.codes.data() + block * static_cast<size_t>(layout.bytes) + static_cast<size_t>(at), &bits, 2);
+      }
+    }
+  }
+}
+
 void make_case(const WeightEncoding& encoding, const Shape& shape, Case& c) {
   c.encoded = {.encoding = encoding, .rows = shape.n, .columns = shape.k, .codes = {}, .scales = {}, .zero_points = {}};
-  if (encoding.is_integer()) {
+  if (encoding.is_blocks()) {
+    fill_blocks(shape, c.encoded);
+  } else if (encoding.is_integer()) {
     fill_integers(shape, c.encoded);
   } else {
     for (const float value : random_floats(shape.n * shape.k, 1, 0.05f)) {
@@ -106,6 +138,13 @@ void make_case(const WeightEncoding& encoding, const Shape& shape, Case& c) {
 // the largest code times the scale.
 double magnitude(const Case& c, int64_t n, int64_t k) {
   const WeightEncoding& encoding = c.encoded.encoding;
+  if (encoding.is_blocks()) {
+    // Codes 0..2^b-1 and an offset are summed apart: at most three times the largest value of the 32 columns that a scale has.
+    const std::vector<float>& row = c.w[static_cast<size_t>(n)];
+    double largest = 0;
+    for (int64_t i = k / 32 * 32; i < k / 32 * 32 + 32; ++i) largest = std::max(largest, std::fabs(static_cast<double>(row[static_cast<size_t>(i)])));
+    return 3 * largest;
+  }
   if (!encoding.is_integer()) return std::fabs(static_cast<double>(c.w[static_cast<size_t>(n)][static_cast<size_t>(k)]));
   const int64_t group = encoding.group == 0 ? 0 : k / encoding.group;
   return std::fabs(static_cast<double>(c.encoded.view().scale(n, group))) * ((1 << encoding.bits) - 1);
@@ -174,6 +213,27 @@ TEST_P(MatrixKernels, HalfActivationsAgreeWithTheOracle) {
       const bool is_rounded = encoding.is_integer() && c.matrix.groups > 1;
       expect_near_oracle(c, shape, rounded, y, "bf16, " + describe(encoding, shape), is_rounded ? 0x1p-9 : 0);
       if (HasFatalFailure()) return;
+    }
+  }
+}
+
+// Nothing is rounded a second time: the bound is that of f32 sums of the values that the format defines.
+TEST_P(MatrixKernels, BlocksOfFilesAgreeWithTheOracle) {
+  Pool pool(2);
+  Multiplier multiplier(kernels(), pool);
+  for (const BlockLayout& layout : block_layouts()) {
+    for (Shape shape : kBlockShapes) {
+      shape.k *= layout.values;
+      Case c;
+      const WeightEncoding encoding{.block = layout.type};
+      make_case(encoding, shape, c);
+      EXPECT_EQ(packed_bytes(c.matrix), encoding.bytes((shape.n + 31) / 32 * 32, shape.k)) << "a packed matrix is as large as the file's";
+      for (const Arithmetic arithmetic : {Arithmetic::f32, Arithmetic::half, Arithmetic::int8}) {  // activations stay wide whatever the recipe says
+        std::vector<float> y(static_cast<size_t>(shape.rows * shape.n), NAN);
+        multiplier.multiply(c.matrix, c.x.data(), shape.k, shape.rows, arithmetic, y.data(), shape.n);
+        expect_near_oracle(c, shape, c.x, y, describe(encoding, shape));
+        if (HasFatalFailure()) return;
+      }
     }
   }
 }

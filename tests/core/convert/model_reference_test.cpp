@@ -68,9 +68,17 @@ TEST_F(ModelArgument, RefusesOtherFilesByNameWithTheWayOut) {
   expect_refused(touch("tf_model.h5"), ErrorCode::unsupported, {"tf_model.h5", "from_pretrained('FOLDER', from_tf=True).save_pretrained"});
   expect_refused(touch("phi.tflite"), ErrorCode::unsupported, {"phi.tflite", "LiteRT"});
   expect_refused(touch("model.onnx"), ErrorCode::unsupported, {"model.onnx", "exported"});
-  expect_refused(touch("phi.gguf"), ErrorCode::unsupported, {"phi.gguf", "later version"});
   expect_refused(touch("model.safetensors"), ErrorCode::unsupported, {"name the folder"});
   expect_refused(touch("notes.txt"), ErrorCode::unsupported, {"notes.txt", "is a file"});
+}
+
+TEST_F(ModelArgument, AGgufFileIsAModel) {
+  const auto reference = resolve_model(touch("phi.GGUF"));
+  ASSERT_TRUE(reference.has_value()) << reference.error().message;
+  EXPECT_EQ(reference->path.filename(), "phi.GGUF");
+  touch("files/a.gguf");
+  touch("files/b.gguf");
+  expect_refused((folder_ / "files").string(), ErrorCode::invalid_argument, {"name the file", "a.gguf"});
 }
 
 TEST_F(ModelArgument, RefusesFoldersThatHoldOnlySuchFiles) {

@@ -11,6 +11,7 @@
 #include <optional>
 #include <thread>
 
+#include "core/quant/blocks.h"
 #include "core/quant/row_quantizer.h"
 #include "core/tensor/multiversion.h"
 
@@ -25,6 +26,13 @@ struct MethodRow {
 // In the order of the enumerators.
 constexpr std::array kMethods{MethodRow{QuantMethod::rtn, "rtn"}, MethodRow{QuantMethod::mse, "mse"}};
 
+Status check_blocks(BlockType type, int64_t columns) {
+  const BlockLayout& layout = block_layout(type);
+  if (!can_encode(type)) return fail(ErrorCode::invalid_argument, "{} blocks are read, not written", layout.name);
+  if (columns % layout.values == 0) return {};
+  return fail(ErrorCode::invalid_argument, "rows of {} values are no whole number of {} blocks of {}", columns, layout.name, layout.values);
+}
+
 bool is_float_type(DType type) { return type == DType::f32 || type == DType::f16 || type == DType::bf16; }
 
 Status check(const TensorView& source, int64_t first_row, int64_t rows, const WeightEncoding& encoding) {
@@ -32,7 +40,8 @@ Status check(const TensorView& source, int64_t first_row, int64_t rows, const We
     return fail(ErrorCode::invalid_argument, "the source is {}; only f32, f16 and bf16 can be encoded", dtype_name(source.dtype));
   if (first_row < 0 || rows < 0 || first_row + rows > source.rows())
     return fail(ErrorCode::invalid_argument, "rows {} to {} are outside a matrix of {} rows", first_row, first_row + rows, source.rows());
-  if (!encoding.is_integer()) {
+  if (encoding.is_blocks()) return check_blocks(encoding.block, source.columns());
+  if (encoding.is_floating()) {
     if (is_float_type(encoding.float_type)) return {};
     return fail(ErrorCode::invalid_argument, "weights cannot be stored as {}; f32, f16 and bf16 can", dtype_name(encoding.float_type));
   }
@@ -141,6 +150,25 @@ Result<ErrorSums> encode_float(const TensorView& source, int64_t first_row, int6
   return sums;
 }
 
+Result<ErrorSums> encode_block_rows(const TensorView& source, int64_t first_row, int64_t rows, BlockType type, std::byte* out) {
+  const int64_t columns = source.columns();
+  const uint64_t row_bytes = block_row_bytes(type, columns);
+  std::vector<float> values(static_cast<size_t>(columns + kRowPadding)), stored(static_cast<size_t>(columns + kRowPadding));
+  ErrorSums sums;
+  for (int64_t row = 0; row < rows; ++row) {
+    std::byte* target = out + static_cast<uint64_t>(row) * row_bytes;
+    widen_to_f32(source, (first_row + row) * columns, columns, values.data());
+    PHISCOPE_TRY(check_finite(values.data(), columns, first_row + row));
+    const int64_t refused = encode_blocks(type, values.data(), columns, target);
+    if (refused >= 0)
+      return fail(ErrorCode::unsupported, "row {} needs a scale beyond f16's largest 65504 in the {} block at column {}; keep this tensor in bf16",
+                  first_row + row, block_layout(type).name, refused * block_layout(type).values);
+    dequantize_blocks(type, target, columns, stored.data());
+    add_errors(values.data(), stored.data(), columns, &sums);
+  }
+  return sums;
+}
+
 /// Where rows go, as quantize_rows takes it.
 struct Target {
   std::byte* codes;
@@ -150,7 +178,8 @@ struct Target {
 
 Result<ErrorSums> encode_rows(const TensorView& source, int64_t first_row, int64_t rows, const WeightEncoding& encoding,
                               QuantMethod method, const Target& target) {
-  if (!encoding.is_integer()) return encode_float(source, first_row, rows, encoding.float_type, target.codes);
+  if (encoding.is_blocks()) return encode_block_rows(source, first_row, rows, encoding.block, target.codes);
+  if (encoding.is_floating()) return encode_float(source, first_row, rows, encoding.float_type, target.codes);
   return encode_integer(source, first_row, rows, encoding, method, target.codes, target.scales, target.zero_points);
 }
 

@@ -48,7 +48,7 @@ struct ErrorSums {
 };
 
 /// Encodes rows [first_row, first_row + rows) of `source` [N, K] (f32, f16, bf16); the outputs begin with first_row's. `scales` and
-/// `zero_points` may be null where the encoding has none. Same bits for any split into row ranges, any number of threads and any instruction
+/// `zero_points` may be null where the encoding has none; blocks go to `codes` whole, by the one method that their encoder has. Same bits for any split into row ranges, any number of threads and any instruction
 /// set; scales are rounded to scale_type before codes are computed. Thread-safe. Errors: invalid_file when a value is NaN or infinite, naming
 /// row and column; unsupported when a scale or a value does not fit f16; invalid_argument for an encoding that does not exist.
 Result<ErrorSums> quantize_rows(const TensorView& source, int64_t first_row, int64_t rows, const WeightEncoding& encoding, QuantMethod method,

@@ -4,9 +4,19 @@
 #include <random>
 #include <vector>
 
+#include "core/quant/block_encoders.h"
 #include "core/quant/row_quantizer.h"
 
 namespace phiscope {
+
+int64_t encode_q4_0_baseline(const float* row, int64_t columns, uint8_t* out);
+int64_t encode_q4_1_baseline(const float* row, int64_t columns, uint8_t* out);
+int64_t encode_q5_0_baseline(const float* row, int64_t columns, uint8_t* out);
+int64_t encode_q5_1_baseline(const float* row, int64_t columns, uint8_t* out);
+int64_t encode_q8_0_baseline(const float* row, int64_t columns, uint8_t* out);
+int64_t encode_q4_k_baseline(const float* row, int64_t columns, uint8_t* out);
+int64_t encode_q5_k_baseline(const float* row, int64_t columns, uint8_t* out);
+int64_t encode_q6_k_baseline(const float* row, int64_t columns, uint8_t* out);
 
 int64_t quantize_row_baseline(const float* row, int64_t columns, const WeightEncoding& encoding, QuantMethod method, const RowCodes& out,
                               ErrorSums* sums);
@@ -48,6 +58,24 @@ TEST(InstructionSets, GiveTheSameBits) {
               EXPECT_TRUE(encode(quantize_row, row, columns, encoding, method) == encode(quantize_row_baseline, row, columns, encoding, method))
                   << encoding.name() << " " << method_name(method) << " columns " << columns;
             }
+}
+
+TEST(InstructionSets, GiveTheSameBlocks) {
+  using Encode = int64_t (*)(const float*, int64_t, uint8_t*);
+  constexpr std::pair<Encode, Encode> kPairs[] = {
+      {encode_q4_0, encode_q4_0_baseline}, {encode_q4_1, encode_q4_1_baseline}, {encode_q5_0, encode_q5_0_baseline}, {encode_q5_1, encode_q5_1_baseline},
+      {encode_q8_0, encode_q8_0_baseline}, {encode_q4_k, encode_q4_k_baseline}, {encode_q5_k, encode_q5_k_baseline}, {encode_q6_k, encode_q6_k_baseline}};
+  constexpr int64_t kColumns = 2048;
+  std::mt19937 random(4);
+  std::normal_distribution<float> normal(0.01f, 0.3f);
+  std::vector<float> row(kColumns);
+  for (float& value : row) value = normal(random);
+  for (const auto& [encode_here, encode_baseline] : kPairs) {
+    std::vector<uint8_t> here(kColumns * 2), baseline(kColumns * 2);
+    EXPECT_EQ(encode_here(row.data(), kColumns, here.data()), -1);
+    EXPECT_EQ(encode_baseline(row.data(), kColumns, baseline.data()), -1);
+    EXPECT_EQ(here, baseline);
+  }
 }
 
 }  // namespace

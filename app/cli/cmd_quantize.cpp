@@ -7,6 +7,7 @@
 #include "app/cli/command.h"
 #include "app/cli/output.h"
 #include "core/base/text.h"
+#include "core/convert/exporter.h"
 
 namespace phiscope::cli {
 namespace {
@@ -41,14 +42,20 @@ void print_text(const session::QuantizeResult& result) {
                     format_seconds(result.seconds)));
 }
 
+std::string format_help() {
+  std::string text = "What is written; without --recipe the weights keep their own values:";
+  for (const ExportFormat& format : export_formats()) text += fmt::format("\n  {:<12} {}", format.name, format.description);
+  return text;
+}
+
 }  // namespace
 
 Action add_quantize(CLI::App& command, const Shared& shared) {
   auto request = std::make_shared<session::QuantizeRequest>();
   command.add_option("MODEL", request->model, "Model to quantize")->required();
-  command.add_option("--recipe", request->recipe, "Precision: see phiscope recipe list")->required()->type_name("RECIPE");
-  command.add_option("--out", request->out, "Folder to write; replaced when it is there")->required()->type_name("PATH");
-  command.add_option("--format", request->format, "Of the result: phiscope (default)");
+  command.add_option("--recipe", request->recipe, "Precision: see phiscope recipe list; the gguf:TYPE formats name their own")->type_name("RECIPE");
+  command.add_option("--out", request->out, "Folder or .gguf file to write; an artifact or a file there is replaced")->required()->type_name("PATH");
+  command.add_option("--format", request->format, format_help())->type_name("FORMAT");
   add_threads_option(command, request->threads);
   return [request, &shared]() -> Result<int> {
     ProgressLine line(shared.quiet);

@@ -18,7 +18,7 @@ constexpr std::array kCommands{
                "phiscope logits bundled:tiny-phi --ids 1,2,3 --backend reference --out logits.safetensors", &add_logits},
     CommandRow{"perplexity", "Perplexity of a text", "phiscope perplexity bundled:tiny-phi --file text.txt --chunks 8 --recipe int8",
                &add_perplexity},
-    CommandRow{"quantize", "Make an artifact: the model in another precision",
+    CommandRow{"quantize", "Write the model in another precision or format: artifact, Hugging Face folder, GGUF",
                "phiscope quantize bundled:tiny-phi --recipe int4:g64 --out tiny-int4", &add_quantize},
     CommandRow{"recipe", "List the recipes, or show one", "phiscope recipe show int4:lm_head=int4", &add_recipe},
     CommandRow{"bench", "Measure accuracy, latency and memory of precisions, side by side",

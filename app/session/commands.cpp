@@ -7,6 +7,7 @@
 #include "core/base/version.h"
 #include "core/bench/engine_json.h"
 #include "core/bench/windows.h"
+#include "core/convert/exporter.h"
 #include "core/stats/summary.h"
 
 namespace phiscope::session {
@@ -141,11 +142,13 @@ Result<PerplexityResult> perplexity(const PerplexityRequest& request, const Call
 }
 
 Result<QuantizeResult> quantize(const QuantizeRequest& request, const CallOptions& options) {
-  if (!request.format.empty() && request.format != "phiscope")
-    return fail(ErrorCode::unsupported, "format '{}' is not supported; phiscope is", request.format);
+  const std::string format = request.format.empty() ? "phiscope" : request.format;
+  PHISCOPE_ASSIGN([[maybe_unused]] const ExportFormat* known, find_export_format(format));
+  if (format == "phiscope" && request.recipe.empty())
+    return fail(ErrorCode::invalid_argument, "--recipe is required for an artifact; phiscope recipe list shows what there is");
   PHISCOPE_ASSIGN(const auto client, start_worker(options));
-  const Json fields{{"model", request.model}, {"recipe", request.recipe}, {"out", std::filesystem::absolute(request.out).string()},
-                    {"threads", request.threads}};
+  const Json fields{{"model", request.model}, {"recipe", request.recipe.empty() ? "source" : request.recipe}, {"format", format},
+                    {"out", std::filesystem::absolute(request.out).string()}, {"threads", request.threads}};
   PHISCOPE_ASSIGN(const Json reply, client->request("quantize", fields, kModelSeconds, progress_to(options), options.cancel));
   const Json artifact = reply.value("artifact", Json::object());
   QuantizeResult result;

@@ -89,9 +89,9 @@ Result<PerplexityResult> perplexity(const PerplexityRequest& request, const Call
 
 struct QuantizeRequest {
   std::string model;
-  std::string recipe;
+  std::string recipe;           // empty = "source", which an artifact does not take
   std::filesystem::path out;
-  std::string format;           // empty = "phiscope"; others are refused with the names that exist
+  std::string format;           // of core/convert/exporter.h; empty = "phiscope"
   int threads = 0;
 };
 struct QuantizedTensor {

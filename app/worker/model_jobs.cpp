@@ -6,7 +6,7 @@
 #include "core/base/clock.h"
 #include "core/base/platform/platform.h"
 #include "core/bench/engine_json.h"
-#include "core/convert/artifact.h"
+#include "core/convert/exporter.h"
 
 namespace phiscope::worker {
 
@@ -33,9 +33,9 @@ Result<Recipe> recipe_field(const Json& request) {
   return std::move(recipes[0]);
 }
 
-Json tensors_json(const Artifact& artifact) {
+Json tensors_json(const std::vector<ArtifactTensor>& rows) {
   Json tensors = Json::array();
-  for (const ArtifactTensor& tensor : artifact.tensors) {
+  for (const ArtifactTensor& tensor : rows) {
     const Json sqnr = std::isfinite(tensor.error.sqnr_db) ? Json(tensor.error.sqnr_db) : Json();
     tensors.push_back({{"name", tensor.name}, {"format", tensor.encoding.name()}, {"mse", tensor.error.mse}, {"sqnr_db", sqnr},
                        {"max_abs_error", tensor.error.max_abs_error}, {"from_source", tensor.from_source}, {"bytes", tensor.bytes}});
@@ -114,29 +114,30 @@ Result<Json> forecast_job(const Json& request, JobContext&) {
 Result<Json> quantize_job(const Json& request, JobContext& context) {
   PHISCOPE_ASSIGN(const std::string argument, json_string(request, "model", kWhere));
   PHISCOPE_ASSIGN(const std::string out, json_string(request, "out", kWhere));
+  const std::string format = json_string_or(request, "format", "phiscope");
   PHISCOPE_ASSIGN(const Recipe recipe, recipe_field(request));
   PHISCOPE_ASSIGN(const ModelReference reference, resolve_model(argument));
   const int64_t begin = monotonic_ns();
   Model model;
-  if (reference.kind == ModelReference::Kind::synthetic) {
-    return fail(ErrorCode::unsupported, "{} has random weights made on the fly; there is nothing worth writing", argument);
-  }
   std::vector<std::string> notices;
-  if (reference.kind == ModelReference::Kind::artifact) {
+  if (reference.kind == ModelReference::Kind::synthetic) {
+    PHISCOPE_ASSIGN(model, make_synthetic(argument.substr(argument.find(':') + 1), recipe));
+  } else if (reference.kind == ModelReference::Kind::artifact) {
     PHISCOPE_ASSIGN(const Artifact source, open_artifact(reference.path));
     PHISCOPE_ASSIGN(model, model_of_artifact(source));
-    notices.push_back(requantized_notice(argument, source.recipe));
+    if (recipe.base != "source") notices.push_back(requantized_notice(argument, source.recipe));
   } else {
     PHISCOPE_ASSIGN(model, load_model(reference.path));
     const std::string blocks = recipe.base == "source" ? "" : stored_blocks(model);
     if (!blocks.empty()) notices.push_back(requantized_notice(argument, blocks));
   }
-  PHISCOPE_ASSIGN(const Artifact artifact, make_artifact(model, recipe, out, convert_options(request, context)));
-  return Json{{"artifact", {{"path", artifact.folder.string()}, {"bytes", artifact.file_bytes}, {"hash", artifact.hash}, {"recipe", artifact.recipe}}},
+  PHISCOPE_ASSIGN(ExportResult result, export_model(model, format, {recipe, out, convert_options(request, context)}));
+  notices.insert(notices.end(), result.notices.begin(), result.notices.end());
+  return Json{{"artifact", {{"path", result.path.string()}, {"bytes", result.bytes}, {"hash", result.hash}, {"recipe", result.recipe}}},
               {"seconds", seconds_since(begin)},
-              {"tensors", tensors_json(artifact)},
+              {"tensors", tensors_json(result.tensors)},
               {"notices", notices},
-              {"bits_per_weight", artifact.bits_per_weight}};
+              {"bits_per_weight", result.bits_per_weight}};
 }
 
 Result<Json> backends_job(const Json&, JobContext&) {

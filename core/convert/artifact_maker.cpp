@@ -6,71 +6,16 @@
 
 #include "core/base/platform/platform.h"
 #include "core/convert/artifact_layout.h"
+#include "core/convert/exporter.h"
+#include "core/convert/folder_build.h"
 #include "core/convert/manifest.h"
+#include "core/convert/source_rows.h"
 #include "core/convert/weights_file.h"
 #include "core/format/gguf.h"
 #include "core/tokenizer/gguf_tokenizer.h"
 
 namespace phiscope {
 namespace {
-
-// Elements in memory at once: 32 MB of codes when they are f32, 0.1 s of clip search on two cores, so that cancelling is quick.
-constexpr int64_t kElementsPerPiece = int64_t{1} << 23;
-
-// Copied so that the folder is a model by itself.
-constexpr std::array<std::string_view, 13> kCompanions{
-    "config.json",      "generation_config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",
-    "added_tokens.json", "tokenizer.model",        "vocab.json",     "merges.txt",            "chat_template.jinja",
-    "cl100k_base.tiktoken", "o200k_base.tiktoken",    kGgufVocabularyName};
-
-/// A folder that disappears unless it was moved into place.
-class FolderBuild {
- public:
-  static Result<FolderBuild> beside(const std::filesystem::path& target) {
-    PHISCOPE_ASSIGN(std::filesystem::path path, make_directory_beside(target));
-    return FolderBuild(std::move(path));
-  }
-  explicit FolderBuild(std::filesystem::path path) : path_(std::move(path)) {}
-  FolderBuild(FolderBuild&& other) noexcept : path_(std::exchange(other.path_, {})) {}
-  FolderBuild& operator=(FolderBuild&&) = delete;
-  ~FolderBuild() {
-    std::error_code ignored;
-    if (!path_.empty()) std::filesystem::remove_all(path_, ignored);
-  }
-  const std::filesystem::path& path() const { return path_; }
-  Status move_to(const std::filesystem::path& target) {
-    PHISCOPE_TRY(replace_directory(path_, target));
-    path_.clear();
-    return {};
-  }
-
- private:
-  std::filesystem::path path_;
-};
-
-/// A source matrix as quantize_rows takes it: the file's own floats, or a piece dequantized.
-class SourceRows {
- public:
-  struct Piece {
-    TensorView matrix;  // valid until the next call
-    int64_t first_row;  // of the piece in `matrix`
-  };
-  explicit SourceRows(Weight weight) : weight_(std::move(weight)) {}
-
-  Piece piece(int64_t first, int64_t count) {
-    const WeightView& view = weight_.view;
-    if (view.encoding.is_floating())
-      return {{.dtype = view.encoding.float_type, .shape = {view.rows, view.columns}, .data = view.codes}, first};
-    wide_.resize(static_cast<size_t>(count * view.columns));
-    for (int64_t row = 0; row < count; ++row) dequantize_row(view, first + row, wide_.data() + row * view.columns);
-    return {{.dtype = DType::f32, .shape = {count, view.columns}, .data = reinterpret_cast<const std::byte*>(wide_.data())}, 0};
-  }
-  const WeightView& view() const { return weight_.view; }
-
- private:
-  Weight weight_;
-  std::vector<float> wide_;
-};
 
 class Maker {
  public:
@@ -217,13 +162,9 @@ Status Maker::write_gguf_companions(const std::filesystem::path& folder) {
 
 Status Maker::copy_companions(const std::filesystem::path& folder) {
   if (is_gguf(model_.folder)) return write_gguf_companions(folder);
-  constexpr uint64_t kLimitBytes = uint64_t{256} << 20;
-  for (const std::string_view name : kCompanions) {
-    std::error_code error;
-    if (!std::filesystem::is_regular_file(model_.folder / name, error)) continue;
-    PHISCOPE_ASSIGN(const std::string content, read_file(model_.folder / name, kLimitBytes));
-    PHISCOPE_TRY(write_file(folder / name, content));
-    PHISCOPE_ASSIGN(FileRecord record, fingerprint_file(folder, std::string(name)));
+  PHISCOPE_ASSIGN(const std::vector<std::string> names, phiscope::copy_companions(model_.folder, folder));
+  for (const std::string& name : names) {
+    PHISCOPE_ASSIGN(FileRecord record, fingerprint_file(folder, name));
     manifest_.files.push_back(std::move(record));
   }
   return {};
@@ -287,6 +228,14 @@ Result<Artifact> make_artifact(const Model& model, const Recipe& recipe, const s
   PHISCOPE_ASSIGN([[maybe_unused]] const Manifest manifest, maker.make(build.path(), target));
   PHISCOPE_TRY(build.move_to(target));
   return open_artifact(target, &model);
+}
+
+Result<ExportResult> export_artifact(const Model& model, const ExportRequest& request, std::string_view /*format*/) {
+  PHISCOPE_ASSIGN(Artifact artifact, make_artifact(model, request.recipe, request.target, request.options));
+  ExportResult result{.path = artifact.folder, .bytes = artifact.file_bytes, .hash = artifact.hash, .recipe = artifact.recipe, .tensors = {}, .notices = {}};
+  result.bits_per_weight = artifact.bits_per_weight;
+  result.tensors = std::move(artifact.tensors);
+  return result;
 }
 
 }  // namespace phiscope

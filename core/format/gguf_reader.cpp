@@ -73,6 +73,12 @@ bool padded(uint64_t value, uint64_t alignment, uint64_t& out) {
 std::string_view gguf_type_name(GgufType type) { return kTypes[static_cast<size_t>(type)].name; }
 uint64_t gguf_type_bytes(GgufType type) { return kTypes[static_cast<size_t>(type)].bytes; }
 
+std::optional<uint32_t> gguf_tensor_type(DType dtype, BlockType block) {
+  for (const TensorTypeRow& row : kTensorTypes)
+    if (row.is_read && row.block == block && (block != BlockType::none || row.dtype == dtype)) return row.number;
+  return std::nullopt;
+}
+
 GgufReader::GgufReader(std::shared_ptr<const MappedFile> mapped)
     : out_(new GgufFile()), bytes_(mapped->bytes()), file_(mapped->path().filename().string()) {
   out_->mapped_ = std::move(mapped);

@@ -11,6 +11,8 @@ namespace phiscope {
 std::string_view gguf_type_name(GgufType type);
 /// 0 for strings and arrays.
 uint64_t gguf_type_bytes(GgufType type);
+/// The number of a tensor's type in files; nullopt for types that GGUF does not have.
+std::optional<uint32_t> gguf_tensor_type(DType dtype, BlockType block);
 
 class GgufReader {
  public:

@@ -11,6 +11,7 @@
 #include "core/tokenizer/gguf_tokenizer.h"
 #include "core/tokenizer/rank_file.h"
 #include "core/tokenizer/sentencepiece_model.h"
+#include "core/tokenizer/tokenizer_files.h"
 #include "core/tokenizer/tokenizer_json.h"
 
 namespace phiscope {
@@ -103,24 +104,20 @@ std::optional<Path> vocabulary_file(const Path& folder) {
   return std::filesystem::exists(path, ignored) ? std::optional(path) : std::nullopt;
 }
 
-Result<std::shared_ptr<const Tokenizer>> load_gguf_tokenizer(const Path& path) {
+Result<TokenizerParts> read_gguf_file(const Path& path) {
   PHISCOPE_ASSIGN(const auto file, GgufFile::open(path));
   PHISCOPE_ASSIGN(GgufTokenizer read, read_gguf_tokenizer(*file));
-  PHISCOPE_ASSIGN(std::shared_ptr<const Tokenizer> tokenizer,
-                  BpeTokenizer::create(std::move(read.definition), std::move(read.settings), path.string()));
-  return tokenizer;
+  return TokenizerParts{.definition = std::move(read.definition), .settings = std::move(read.settings), .where = path.string()};
 }
 
-Result<std::shared_ptr<const Tokenizer>> load_folder(const Path& folder) {
+Result<TokenizerParts> read_folder(const Path& folder) {
   PHISCOPE_ASSIGN(const FoundFile file, find_tokenizer_file(folder));
-  const std::string where = file.path.string();
-  PHISCOPE_ASSIGN(std::string content, read_file(where, kMaxTokenizerBytes));
-  PHISCOPE_ASSIGN(TokenizerDefinition definition, file.kind->define(folder, content, where));
-  PHISCOPE_ASSIGN(TokenizerSettings settings, read_companions(folder, definition));
-  PHISCOPE_ASSIGN(settings.hash, identity(folder, content));
-  content = {};
-  PHISCOPE_ASSIGN(std::shared_ptr<const Tokenizer> tokenizer, BpeTokenizer::create(std::move(definition), std::move(settings), where));
-  return tokenizer;
+  TokenizerParts parts{.definition = {}, .settings = {}, .where = file.path.string()};
+  PHISCOPE_ASSIGN(const std::string content, read_file(parts.where, kMaxTokenizerBytes));
+  PHISCOPE_ASSIGN(parts.definition, file.kind->define(folder, content, parts.where));
+  PHISCOPE_ASSIGN(parts.settings, read_companions(folder, parts.definition));
+  PHISCOPE_ASSIGN(parts.settings.hash, identity(folder, content));
+  return parts;
 }
 
 }  // namespace
@@ -130,10 +127,16 @@ bool Tokenizer::is_in(const Path& path) {
   return is_gguf(path) ? std::filesystem::exists(path, ignored) : vocabulary_file(path) || find_tokenizer_file(path).has_value();
 }
 
+Result<TokenizerParts> read_tokenizer_files(const Path& path) {
+  if (is_gguf(path)) return read_gguf_file(path);
+  if (const auto vocabulary = vocabulary_file(path)) return read_gguf_file(*vocabulary);
+  return read_folder(path);
+}
+
 Result<std::shared_ptr<const Tokenizer>> Tokenizer::load(const Path& path) {
-  if (is_gguf(path)) return load_gguf_tokenizer(path);
-  if (const auto vocabulary = vocabulary_file(path)) return load_gguf_tokenizer(*vocabulary);
-  return load_folder(path);
+  PHISCOPE_ASSIGN(TokenizerParts parts, read_tokenizer_files(path));
+  PHISCOPE_ASSIGN(std::shared_ptr<const Tokenizer> tokenizer, BpeTokenizer::create(std::move(parts.definition), std::move(parts.settings), parts.where));
+  return tokenizer;
 }
 
 struct StreamDecoder::State {

@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "core/base/clock.h"
+#include "core/base/hash.h"
 
 namespace phiscope {
 namespace {
@@ -38,6 +39,12 @@ std::string make_ulid() {
   // Within a millisecond, or when the wall clock was set back: a random step from the last one keeps the order and stays unguessable.
   last = fresh > last ? fresh : last + 1 + random_bits(32);
   return encode(last);
+}
+
+std::string ulid_of(int64_t unix_milliseconds, std::string_view content) {
+  Uint128 value = 0;
+  for (const char digit : hash_text(content)) value = value << 4 | static_cast<Uint128>(digit <= '9' ? digit - '0' : digit - 'a' + 10);
+  return encode(Uint128(static_cast<uint64_t>(unix_milliseconds)) << kRandomBits | value >> (128 - kRandomBits));
 }
 
 }  // namespace phiscope

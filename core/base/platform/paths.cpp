@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <vector>
 
+#include "core/base/platform/disturbance.h"
 #include "core/base/platform/platform.h"
 
 namespace phiscope::platform {
@@ -45,6 +46,15 @@ fs::path executable_path() {
 
 fs::path user_data_folder() { return xdg_folder("XDG_DATA_HOME", ".local/share"); }
 fs::path user_config_folder() { return xdg_folder("XDG_CONFIG_HOME", ".config"); }
+
+fs::path machine_lock_folder() {
+  if (const std::string chosen = variable("PHISCOPE_LOCKS"); !chosen.empty()) return chosen;
+  static constexpr const char* kShared = "/run/lock";
+  if (access(kShared, W_OK | X_OK) == 0) return kShared;
+  std::error_code error;
+  fs::path folder = fs::temp_directory_path(error);
+  return error ? user_cache_folder() : folder;
+}
 
 fs::path user_cache_folder() {
   if (const std::string chosen = variable("PHISCOPE_CACHE"); !chosen.empty()) return chosen;

@@ -47,6 +47,7 @@ struct Sample {
   int64_t item = 0;    // prompt, window or task item
   int64_t repetition = 0;
   double value = 0;
+  std::string mark{};  // why it was disturbed ("waited 3.1 %"); empty = undisturbed. Of several with the same metric, item and repetition the last counts
 };
 
 /// A raw series kept as one compressed blob: token timeline (ns), memory timeline, per-position results.

@@ -4,7 +4,9 @@
 
 #include <cmath>
 #include <limits>
+#include <map>
 #include <optional>
+#include <tuple>
 
 namespace phiscope::store {
 namespace {
@@ -73,9 +75,15 @@ int64_t insert_head(SQLite::Database& database, const Run& run) {
 }
 
 void insert_samples(SQLite::Database& database, int64_t row, const std::vector<Sample>& samples) {
-  Insert insert(database, "INSERT INTO sample (run, position, metric, item, repetition, value) VALUES (?, ?, ?, ?, ?, ?)");
-  int64_t position = 0;
-  for (const Sample& sample : samples) insert.row(row, position++, sample.metric, sample.item, sample.repetition, sample.value);
+  Insert insert(database, "INSERT INTO sample (run, position, metric, item, repetition, value, mark, is_replaced) VALUES (?, ?, ?, ?, ?, ?, ?, ?)");
+  // Only a marked sample can have been measured again.
+  std::map<std::tuple<std::string_view, int64_t, int64_t>, size_t> last;
+  for (size_t i = 0; i < samples.size(); ++i) last[{samples[i].metric, samples[i].item, samples[i].repetition}] = i;
+  for (size_t i = 0; i < samples.size(); ++i) {
+    const Sample& sample = samples[i];
+    const bool is_replaced = !sample.mark.empty() && last.at({sample.metric, sample.item, sample.repetition}) != i;
+    insert.row(row, static_cast<int64_t>(i), sample.metric, sample.item, sample.repetition, sample.value, sample.mark, is_replaced);
+  }
 }
 
 void insert_series(SQLite::Database& database, int64_t row, const Run& run, const std::vector<EncodedSeries>& encoded) {
@@ -205,10 +213,10 @@ Run read_run(SQLite::Database& database, int64_t row) {
 
 void read_samples(SQLite::Database& database, int64_t row, Run& run) {
   SQLite::Statement samples =
-      select(database, "SELECT metric, item, repetition, value FROM sample WHERE run = ? ORDER BY position", row);
+      select(database, "SELECT metric, item, repetition, value, mark FROM sample WHERE run = ? ORDER BY position", row);
   while (samples.executeStep())
     run.samples.push_back({samples.getColumn(0).getString(), samples.getColumn(1).getInt64(), samples.getColumn(2).getInt64(),
-                           optional_number(samples.getColumn(3)).value_or(std::numeric_limits<double>::quiet_NaN())});
+                           optional_number(samples.getColumn(3)).value_or(std::numeric_limits<double>::quiet_NaN()), samples.getColumn(4).getString()});
 }
 
 void read_series(SQLite::Database& database, int64_t row, Run& run) {

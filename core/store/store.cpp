@@ -144,16 +144,30 @@ class SqliteStore final : public Store {
   }
 
   Status save(const Run& run) override {
-    if (run.run_id.empty()) return fail(ErrorCode::invalid_argument, "{}: a run without an id cannot be saved", path_.string());
-    std::vector<store::EncodedSeries> encoded;
-    encoded.reserve(run.series.size());
-    for (const Series& series : run.series) {
-      PHISCOPE_ASSIGN(encoded.emplace_back(), store::encode_series(series));
-    }
+    PHISCOPE_ASSIGN(const std::vector<store::EncodedSeries> encoded, encode(run));
     return write("saving a run", [&]() -> Status {
       store::insert_run(database_, run, encoded);
       return {};
     });
+  }
+
+  Result<int64_t> add_missing(const std::vector<Run>& runs) override {
+    std::vector<std::vector<store::EncodedSeries>> encoded;
+    for (const Run& run : runs) {
+      PHISCOPE_ASSIGN(encoded.emplace_back(), encode(run));
+    }
+    int64_t added = 0;
+    PHISCOPE_TRY(write("importing runs", [&]() -> Status {
+      for (size_t i = 0; i < runs.size(); ++i) {
+        SQLite::Statement known(database_, "SELECT 1 FROM run WHERE run_id = ?");
+        known.bind(1, runs[i].run_id);
+        if (known.executeStep()) continue;
+        store::insert_run(database_, runs[i], encoded[i]);
+        ++added;
+      }
+      return {};
+    }));
+    return added;
   }
 
   Result<Run> load(std::string_view id) override {
@@ -214,6 +228,16 @@ class SqliteStore final : public Store {
   }
 
  private:
+  Result<std::vector<store::EncodedSeries>> encode(const Run& run) const {
+    if (run.run_id.empty()) return fail(ErrorCode::invalid_argument, "{}: a run without an id cannot be saved", path_.string());
+    std::vector<store::EncodedSeries> encoded;
+    encoded.reserve(run.series.size());
+    for (const Series& series : run.series) {
+      PHISCOPE_ASSIGN(encoded.emplace_back(), store::encode_series(series));
+    }
+    return encoded;
+  }
+
   template <class Function>
   Status write(std::string_view doing, Function function) {
     return guarded(handle(), path_, doing, [&]() -> Status {

@@ -30,6 +30,8 @@ class Store {
 
   /// One transaction: all of the run or nothing. Replaces a run with the same id (a running one that became done).
   virtual Status save(const Run& run) = 0;
+  /// Adds the runs whose ids are not there yet, all in one transaction; those that are there stay as they are. Returns how many were added.
+  virtual Result<int64_t> add_missing(const std::vector<Run>& runs) = 0;
   /// Everything of one run. `id` may be an unambiguous prefix of at least 4 characters, "last", or "last~N". Errors: not_found, invalid_argument
   /// (ambiguous).
   virtual Result<Run> load(std::string_view id) = 0;

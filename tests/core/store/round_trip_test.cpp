@@ -98,6 +98,32 @@ TEST(ReplaceMetrics, ChangesTheDerivedNumbersAndLeavesTheSamples) {
   EXPECT_EQ(store->replace_metrics("01ZZ", {}, {}).error().code, ErrorCode::not_found);
 }
 
+TEST(Import, AddsWhatIsMissingAndLeavesTheRestAlone) {
+  const TemporaryFolder folder;
+  const auto store = open_store(folder / "a.db");
+  phiscope::Run known = example_run({.run_id = test_run_id(1)});
+  ASSERT_TRUE(store->save(known).has_value());
+  phiscope::Run changed = known;
+  changed.model = "another";
+  const phiscope::Run fresh = example_run({.run_id = test_run_id(2)});
+  EXPECT_EQ(store->add_missing({changed, fresh}).value(), 1);
+  expect_equal_runs(known, store->load(test_run_id(1)).value());
+  expect_equal_runs(fresh, store->load(test_run_id(2)).value());
+  EXPECT_EQ(store->add_missing({changed, fresh}).value(), 0);
+}
+
+TEST(Import, IsAllOrNothing) {
+  const TemporaryFolder folder;
+  const auto store = open_store(folder / "a.db");
+  phiscope::Run bad = example_run({.run_id = test_run_id(2)});
+  bad.series.push_back({"token_timeline", "x", 0, 0, {"a", "b"}, {{1}}});  // a name without its column
+  EXPECT_FALSE(store->add_missing({example_run({.run_id = test_run_id(1)}), bad}).has_value());
+  EXPECT_TRUE(store->list({})->empty());
+  bad = example_run({.run_id = test_run_id(2)});
+  bad.status = static_cast<RunStatus>(77);  // stays "failed" in the file
+  EXPECT_EQ(store->add_missing({example_run({.run_id = test_run_id(1)}), bad, example_run({.run_id = test_run_id(2)})}).value(), 2);  // once
+}
+
 TEST(OldDatabase, OfSchemaVersionOneStillOpensWithAllItsRuns) {
   const TemporaryFolder folder;
   const auto copy = folder / "version_1.db";

@@ -71,6 +71,7 @@ void expect_equal_raw(const phiscope::Run& a, const phiscope::Run& b) {
     EXPECT_EQ(a.samples[i].metric, b.samples[i].metric);
     EXPECT_EQ(a.samples[i].item, b.samples[i].item);
     EXPECT_EQ(a.samples[i].repetition, b.samples[i].repetition);
+    EXPECT_EQ(a.samples[i].mark, b.samples[i].mark);
     expect_same_bits(a.samples[i].value, b.samples[i].value);
   }
   ASSERT_EQ(a.series.size(), b.series.size());

@@ -26,6 +26,7 @@ TEST(Views, HaveTheColumnsOfTheInterface) {
   EXPECT_EQ(columns_of(database, "metrics"), "run_id, metric, value, unit, direction, n, low, high");
   EXPECT_EQ(columns_of(database, "samples"), "run_id, metric, item, repetition, value");
   EXPECT_EQ(columns_of(database, "environments"), "run_id, key, value");
+  EXPECT_EQ(columns_of(database, "disturbed_samples"), "run_id, metric, item, repetition, value, mark, is_replaced");
 }
 
 TEST(Views, ShowTheNumbersOfTheRun) {
@@ -45,6 +46,21 @@ TEST(Views, ShowTheNumbersOfTheRun) {
   EXPECT_EQ(database.execAndGet("SELECT status FROM runs").getString(), "done");
 }
 
+TEST(Views, LeaveOutWhatWasMeasuredAgainAndShowItAsDisturbed) {
+  const TemporaryFolder folder;
+  phiscope::Run run;
+  run.run_id = test_run_id(1);
+  run.samples = {{"decode_tokens_per_s@64", 0, 0, 100}, {"decode_tokens_per_s@64", 0, 1, 50, "waited 40 %"}, {"decode_tokens_per_s@64", 0, 1, 101},
+                 {"decode_tokens_per_s@64", 0, 2, 60, "steal 9 %"}};
+  const auto store = open_store(folder / "a.db");
+  ASSERT_TRUE(store->save(run).has_value());
+  expect_equal_runs(run, store->load("last").value());
+  SQLite::Database database((folder / "a.db").string());
+  EXPECT_EQ(database.execAndGet("SELECT group_concat(value, ' ') FROM samples").getString(), "100.0 101.0 60.0");
+  EXPECT_EQ(database.execAndGet("SELECT group_concat(mark || ' ' || is_replaced, ', ') FROM disturbed_samples").getString(),
+            "waited 40 % 1, steal 9 % 0");
+}
+
 TEST(Views, KeepTheDatabaseConsistentWhenARunIsRemoved) {
   const TemporaryFolder folder;
   const auto store = open_store(folder / "a.db");
@@ -58,11 +74,11 @@ TEST(Views, KeepTheDatabaseConsistentWhenARunIsRemoved) {
 TEST(Database, UsesWriteAheadLoggingAndNamesItsApplication) {
   const TemporaryFolder folder;
   const auto store = open_store(folder / "a.db");
-  EXPECT_EQ(store->schema_version(), 1);
+  EXPECT_EQ(store->schema_version(), 2);
   SQLite::Database database((folder / "a.db").string());
   EXPECT_EQ(database.execAndGet("PRAGMA journal_mode").getString(), "wal");
   EXPECT_EQ(database.execAndGet("PRAGMA application_id").getInt(), 0x50686973);
-  EXPECT_EQ(database.execAndGet("PRAGMA user_version").getInt(), 1);
+  EXPECT_EQ(database.execAndGet("PRAGMA user_version").getInt(), 2);
 }
 
 }  // namespace

@@ -25,11 +25,11 @@ Result<std::vector<Run>> newest_bench(Store& store) {
   return runs;
 }
 
-reports::Comparison compare_against(const std::vector<Run>& runs, const Run& reference) {
+reports::Comparison compare_against(const std::vector<Run>& runs, const Run& reference, const reports::CompareOptions& options) {
   std::vector<Run> candidates;
   for (const Run& run : runs)
     if (run.run_id != reference.run_id) candidates.push_back(run);
-  return reports::compare_runs(reference, candidates);
+  return reports::compare_runs(reference, candidates, options);
 }
 
 }  // namespace
@@ -47,19 +47,20 @@ Result<std::vector<Run>> load_runs(Store& store, const std::vector<std::string>&
   return runs;
 }
 
-reports::Comparison compare_with_default_reference(const std::vector<Run>& runs) {
+reports::Comparison compare_with_default_reference(const std::vector<Run>& runs, const reports::CompareOptions& options) {
   const auto fp32 = std::find_if(runs.begin(), runs.end(), [](const Run& run) { return run.recipe == "fp32" && run.status == RunStatus::done; });
   const auto done = std::find_if(runs.begin(), runs.end(), [](const Run& run) { return run.status == RunStatus::done; });
-  return compare_against(runs, fp32 != runs.end() ? *fp32 : done != runs.end() ? *done : runs.front());
+  return compare_against(runs, fp32 != runs.end() ? *fp32 : done != runs.end() ? *done : runs.front(), options);
 }
 
 Result<reports::Comparison> compare_stored_runs(const std::filesystem::path& db, const std::vector<std::string>& ids,
-                                                const std::string& reference) {
+                                                const std::string& reference, const reports::CompareOptions& options) {
+  PHISCOPE_TRY(reports::check_options(options));
   PHISCOPE_ASSIGN(const auto store, open_store(db));
   PHISCOPE_ASSIGN(const auto runs, load_runs(*store, ids));
-  if (reference.empty()) return compare_with_default_reference(runs);
+  if (reference.empty()) return compare_with_default_reference(runs, options);
   PHISCOPE_ASSIGN(const Run chosen, store->load(reference));
-  return compare_against(runs, chosen);
+  return compare_against(runs, chosen, options);
 }
 
 }  // namespace phiscope::session

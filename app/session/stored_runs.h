@@ -21,7 +21,7 @@ Result<std::vector<Run>> load_runs(Store& store, const std::vector<std::string>&
 
 /// The reference is `reference` (as in load_runs), else the first fp32 run that is done, else the first run.
 Result<reports::Comparison> compare_stored_runs(const std::filesystem::path& db, const std::vector<std::string>& ids,
-                                                const std::string& reference);
-reports::Comparison compare_with_default_reference(const std::vector<Run>& runs);
+                                                const std::string& reference, const reports::CompareOptions& options = {});
+reports::Comparison compare_with_default_reference(const std::vector<Run>& runs, const reports::CompareOptions& options = {});
 
 }  // namespace phiscope::session

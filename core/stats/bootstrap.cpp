@@ -20,10 +20,18 @@ void draw(Random& random, std::vector<uint32_t>& indices) {
   for (uint32_t& index : indices) index = random.below(bound);
 }
 
-Interval percentile_interval(double estimate, std::vector<double>& values, double confidence) {
+double two_sided_p(const std::vector<double>& sorted, double no_effect) {
+  const auto below = std::upper_bound(sorted.begin(), sorted.end(), no_effect) - sorted.begin();   // <= no effect
+  const auto above = sorted.end() - std::lower_bound(sorted.begin(), sorted.end(), no_effect);     // >= no effect
+  return std::min(1.0, 2 * static_cast<double>(std::min(below, above) + 1) / static_cast<double>(sorted.size() + 1));
+}
+
+Interval percentile_interval(double estimate, std::vector<double>& values, const BootstrapOptions& options) {
   std::sort(values.begin(), values.end());
-  const double tail = (1 - confidence) / 2;
-  return {estimate, quantile_sorted(values, tail), quantile_sorted(values, 1 - tail)};
+  const double tail = (1 - options.confidence) / 2;
+  Interval interval{estimate, quantile_sorted(values, tail), quantile_sorted(values, 1 - tail)};
+  if (options.no_effect) interval.p_value = two_sided_p(values, *options.no_effect);
+  return interval;
 }
 
 // Two sets of units, drawn on their own; `statistic` sees both draws.
@@ -42,7 +50,7 @@ Interval bootstrap_two(size_t units_a, size_t units_b, bool paired, const Bootst
       draw(random, b);
     value = statistic(a, b);
   }
-  return percentile_interval(estimate, values, options.confidence);
+  return percentile_interval(estimate, values, options);
 }
 
 // Median of a scratch vector, which is reordered.
@@ -125,7 +133,14 @@ class SortedChunks {
   std::vector<size_t> times_;  // how often each chunk was drawn
 };
 
+BootstrapOptions with_no_effect(BootstrapOptions options, double value) {
+  options.no_effect = value;
+  return options;
+}
+
 }  // namespace
+
+Interval exponential(const Interval& logs) { return {std::exp(logs.estimate), std::exp(logs.low), std::exp(logs.high), logs.p_value}; }
 
 Interval bootstrap(size_t units, const Statistic& statistic, const BootstrapOptions& options) {
   return bootstrap_two(units, 0, true, options,
@@ -151,13 +166,12 @@ Interval bootstrap_median(std::span<const double> values, const BootstrapOptions
 Interval paired_ratio(std::span<const double> reference, std::span<const double> candidate, const BootstrapOptions& options) {
   std::vector<double> logs(reference.size());
   for (size_t i = 0; i < logs.size(); ++i) logs[i] = std::log(candidate[i] / reference[i]);
-  const Interval log_ratio = bootstrap_median(logs, options);
-  return {std::exp(log_ratio.estimate), std::exp(log_ratio.low), std::exp(log_ratio.high)};
+  return exponential(bootstrap_median(logs, with_no_effect(options, 0)));
 }
 
 Interval unpaired_ratio(std::span<const double> reference, std::span<const double> candidate, const BootstrapOptions& options) {
   std::vector<double> scratch;
-  return bootstrap_two(reference.size(), candidate.size(), false, options,
+  return bootstrap_two(reference.size(), candidate.size(), false, with_no_effect(options, 1),
                        [&](std::span<const uint32_t> a, std::span<const uint32_t> b) {
                          const double below = median_of(reference, a, scratch);
                          return median_of(candidate, b, scratch) / below;
@@ -172,14 +186,14 @@ Interval paired_chunk_difference(std::span<const ChunkSum> reference, std::span<
                                  const BootstrapOptions& options) {
   return bootstrap(
       reference.size(),
-      [&](std::span<const uint32_t> drawn) { return mean_of(candidate, drawn) - mean_of(reference, drawn); }, options);
+      [&](std::span<const uint32_t> drawn) { return mean_of(candidate, drawn) - mean_of(reference, drawn); }, with_no_effect(options, 0));
 }
 
 Interval paired_chunk_ratio(std::span<const ChunkSum> reference, std::span<const ChunkSum> candidate,
                             const BootstrapOptions& options) {
   return bootstrap(
       reference.size(),
-      [&](std::span<const uint32_t> drawn) { return mean_of(candidate, drawn) / mean_of(reference, drawn); }, options);
+      [&](std::span<const uint32_t> drawn) { return mean_of(candidate, drawn) / mean_of(reference, drawn); }, with_no_effect(options, 1));
 }
 
 Interval paired_chunk_quantile_difference(std::span<const std::vector<double>> reference,
@@ -188,7 +202,8 @@ Interval paired_chunk_quantile_difference(std::span<const std::vector<double>> r
   SortedChunks below(reference);
   SortedChunks above(candidate);
   return bootstrap(
-      reference.size(), [&](std::span<const uint32_t> drawn) { return above.quantile(drawn, p) - below.quantile(drawn, p); }, options);
+      reference.size(), [&](std::span<const uint32_t> drawn) { return above.quantile(drawn, p) - below.quantile(drawn, p); },
+      with_no_effect(options, 0));
 }
 
 Interval chunk_quantile_ratio(std::span<const std::vector<double>> reference, std::span<const std::vector<double>> candidate,
@@ -196,7 +211,7 @@ Interval chunk_quantile_ratio(std::span<const std::vector<double>> reference, st
   SortedChunks below(reference);
   SortedChunks above(candidate);
   return bootstrap_two(
-      reference.size(), candidate.size(), paired, options,
+      reference.size(), candidate.size(), paired, with_no_effect(options, 1),
       [&](std::span<const uint32_t> a, std::span<const uint32_t> b) { return above.quantile(b, p) / below.quantile(a, p); });
 }
 

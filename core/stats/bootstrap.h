@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -15,12 +16,18 @@ struct BootstrapOptions {
   int resamples = 10000;
   uint64_t seed = 20240423;
   double confidence = 0.95;
+  std::optional<double> no_effect{};
 };
 
 /// Of the units drawn with replacement (indices below `units`), the value of a statistic.
 using Statistic = std::function<double(std::span<const uint32_t> drawn)>;
-/// estimate = the statistic of every unit once; low, high = percentiles of its values over the resamples. `units` >= 1.
+/// estimate = the statistic of every unit once; low, high = percentiles of its values over the resamples; p_value where `no_effect` says which
+/// value means no effect: twice the smaller share of resamples on either side of it, counted as (k + 1)/(B + 1), at most 1 (Efron and
+/// Tibshirani, An Introduction to the Bootstrap, 15.4). `units` >= 1.
 Interval bootstrap(size_t units, const Statistic& statistic, const BootstrapOptions& options = {});
+
+/// The interval of a ratio from that of its logarithm.
+Interval exponential(const Interval& logs);
 
 Interval bootstrap_mean(std::span<const double> values, const BootstrapOptions& options = {});
 Interval bootstrap_median(std::span<const double> values, const BootstrapOptions& options = {});

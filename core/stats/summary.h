@@ -40,6 +40,7 @@ Summary summarize(std::span<const double> values);
 struct Interval {
   double estimate = 0;
   double low = 0, high = 0;
+  double p_value = -1;  // two-sided, of no effect (a ratio of 1, a difference of 0); -1 where none was computed
 };
 /// mean ± 1.96 standard errors.
 Interval normal_mean_interval(std::span<const double> values);

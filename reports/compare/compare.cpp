@@ -32,7 +32,7 @@ void refuse(MetricComparison& comparison, std::string reason) {
 }
 
 // Values, ratio and difference; false when the two cannot be compared (verdict and reason are set).
-bool fill_values(const Run& reference, const Run& candidate, MetricComparison& comparison) {
+bool fill_values(const Run& reference, const Run& candidate, const CompareOptions& options, MetricComparison& comparison) {
   const Metric* a = reference.find_metric(comparison.id);
   const Metric* b = candidate.find_metric(comparison.id);
   const MetricInfo* info = reference.find_info(comparison.id);
@@ -54,9 +54,10 @@ bool fill_values(const Run& reference, const Run& candidate, MetricComparison& c
     refuse(comparison, fmt::format("metric version differs: {} and {}", a->version, b->version));
     return false;
   }
-  const std::string differs = difference_of_conditions(reference, candidate, comparison.info);
-  if (!differs.empty()) refuse(comparison, differs);
-  return differs.empty();
+  ConditionDifference differs = difference_of_conditions(reference, candidate, comparison.info, options);
+  comparison.mark = differs.mark;
+  if (!differs.reason.empty()) refuse(comparison, differs.reason);
+  return differs.reason.empty();
 }
 
 Finding find_evidence(const Run& reference, const Run& candidate, const MetricComparison& comparison) {
@@ -79,10 +80,11 @@ double noise_floor(const Run& reference, const Run& candidate) {
 
 bool is_exact(const MetricInfo& info) { return info.group == "size" || info.group == "memory"; }
 
-MetricComparison compare_metric(const Run& reference, const Run& candidate, const std::string& id, std::optional<Evidence>& evidence) {
+MetricComparison compare_metric(const Run& reference, const Run& candidate, const std::string& id, const CompareOptions& options,
+                                std::optional<Evidence>& evidence) {
   MetricComparison comparison;
   comparison.id = id;
-  if (!fill_values(reference, candidate, comparison)) return comparison;
+  if (!fill_values(reference, candidate, options, comparison)) return comparison;
   if (is_exact(comparison.info)) {
     decide_exact(comparison);
     return comparison;
@@ -129,7 +131,7 @@ const MetricComparison* CandidateComparison::find(std::string_view id) const {
   return nullptr;
 }
 
-Comparison compare_runs(const Run& reference, const std::vector<Run>& candidates) {
+Comparison compare_runs(const Run& reference, const std::vector<Run>& candidates, const CompareOptions& options) {
   Comparison comparison;
   comparison.reference = reference;
   std::vector<std::vector<std::optional<Evidence>>> evidence;
@@ -138,7 +140,7 @@ Comparison compare_runs(const Run& reference, const std::vector<Run>& candidates
     candidate.run = run;
     std::vector<std::optional<Evidence>>& found = evidence.emplace_back();
     for (const std::string& id : metric_ids(reference, run))
-      candidate.metrics.push_back(compare_metric(reference, run, id, found.emplace_back()));
+      candidate.metrics.push_back(compare_metric(reference, run, id, options, found.emplace_back()));
   }
   settle(reference, comparison, evidence);
   return comparison;

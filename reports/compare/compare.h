@@ -36,8 +36,16 @@ struct Comparison {
   std::vector<CandidateComparison> candidates{};
 };
 
-/// Pairs samples by metric, item and repetition; bootstrap intervals with a fixed seed; McNemar for tasks, Holm-adjusted over the candidates;
-/// windows for fidelity. Runs of other conventions, data, models or devices are not_comparable with the field that differs.
-Comparison compare_runs(const Run& reference, const std::vector<Run>& candidates);
+struct CompareOptions {
+  /// Conditions that may differ because the user says so: "model", "tokenizer", "suite", "device", "convention", "protocol". Metrics that were
+  /// compared across one carry it as their mark.
+  std::vector<std::string> across{};
+};
+/// Error invalid_argument for a condition that does not exist, with those that do.
+Status check_options(const CompareOptions& options);
+
+/// Pairs samples by metric, item and repetition; bootstrap intervals with a fixed seed; windows for fidelity; McNemar for tasks. With several
+/// candidates every p value is Holm-adjusted over them. Runs of other conventions, data, models or devices are not_comparable with the field that differs.
+Comparison compare_runs(const Run& reference, const std::vector<Run>& candidates, const CompareOptions& options = {});
 
 }  // namespace phiscope::reports

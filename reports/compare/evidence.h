@@ -13,7 +13,8 @@ struct Evidence {
   double estimate = 1, low = 1, high = 1;
   int64_t units = 0;                  // pairs, windows or items that were drawn
   std::string unit_name{};            // "pairs", "windows", "items", "samples a side"
-  std::optional<double> p_value{};    // of a paired test; then the interval alone does not decide
+  std::optional<double> p_value{};    // two-sided; adjusted over the candidates it decides whether there is an effect
+  std::string test{};                 // where p_value comes from when not from the interval's resamples: "McNemar"
   std::string mark{};                 // see MetricComparison
   std::string note{};                 // what a reader should know besides the interval
 };

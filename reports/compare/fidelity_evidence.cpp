@@ -108,7 +108,7 @@ stats::Interval root_difference(const Chunks& a, const Chunks& b) {
   const std::vector<stats::ChunkSum> x = sums(a);
   const std::vector<stats::ChunkSum> y = sums(b);
   return stats::bootstrap(
-      x.size(), [&](std::span<const uint32_t> drawn) { return std::sqrt(total(y, drawn)) - std::sqrt(total(x, drawn)); });
+      x.size(), [&](std::span<const uint32_t> drawn) { return std::sqrt(total(y, drawn)) - std::sqrt(total(x, drawn)); }, {.no_effect = 0});
 }
 
 bool is_finite(const stats::Interval& interval) {
@@ -123,8 +123,7 @@ struct Scaled {
 // A relative metric gets the interval of a ratio, unless the reference is 0 (KLD of the reference itself).
 Scaled interval_of(const FidelityMetric& metric, bool wants_ratio, const Chunks& a, const Chunks& b) {
   if (metric.kind == Kind::mean_of_log) {
-    const stats::Interval log_ratio = stats::paired_chunk_difference(sums(a), sums(b));
-    return {true, {std::exp(log_ratio.estimate), std::exp(log_ratio.low), std::exp(log_ratio.high)}};
+    return {true, stats::exponential(stats::paired_chunk_difference(sums(a), sums(b)))};
   }
   if (metric.kind == Kind::root_mean) return {false, root_difference(a, b)};
   const bool is_quantile = metric.kind == Kind::quantile;
@@ -161,8 +160,10 @@ Finding fidelity_evidence(const Run& reference, const Run& candidate, const std:
   }
   const Scaled scaled = interval_of(*metric, info.relevant_is_relative, x, y);
   if (!is_finite(scaled.interval)) return {.reason = "a score is not finite"};
-  return {.evidence = Evidence{.is_ratio = scaled.is_ratio, .estimate = scaled.interval.estimate, .low = scaled.interval.low,
-                               .high = scaled.interval.high, .units = static_cast<int64_t>(x.size()), .unit_name = "windows"}};
+  Evidence evidence{.is_ratio = scaled.is_ratio, .estimate = scaled.interval.estimate, .low = scaled.interval.low,
+                    .high = scaled.interval.high, .units = static_cast<int64_t>(x.size()), .unit_name = "windows"};
+  if (scaled.interval.p_value >= 0) evidence.p_value = scaled.interval.p_value;
+  return {.evidence = evidence};
 }
 
 }  // namespace phiscope::reports

@@ -30,6 +30,7 @@ Finding too_few(size_t count) {
 Evidence from_interval(const stats::Interval& interval, size_t units, bool paired) {
   Evidence evidence{.is_ratio = true, .estimate = interval.estimate, .low = interval.low, .high = interval.high,
                     .units = static_cast<int64_t>(units)};
+  if (interval.p_value >= 0) evidence.p_value = interval.p_value;
   evidence.unit_name = paired ? "pairs" : "samples a side";
   if (!paired) evidence.mark = kUnpaired;
   return evidence;
@@ -113,7 +114,7 @@ Finding gap_evidence(const Run& reference, const Run& candidate, const std::stri
   const size_t count = std::min(x.size(), y.size());
   if (count < kLeastSamples) return too_few(count);
   stats::Interval ratio = stats::chunk_quantile_ratio(x, y, row->p, paired);
-  if (row->is_reciprocal) ratio = {1 / ratio.estimate, 1 / ratio.high, 1 / ratio.low};
+  if (row->is_reciprocal) ratio = {1 / ratio.estimate, 1 / ratio.high, 1 / ratio.low, ratio.p_value};
   return {.evidence = from_interval(ratio, count, paired)};
 }
 

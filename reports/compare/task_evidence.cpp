@@ -43,7 +43,7 @@ Finding task_evidence(const Run& reference, const Run& candidate, const std::str
   const stats::Interval difference = stats::paired_share_difference(flips);
   const double smallest = stats::minimum_detectable_effect(flips);
   Evidence evidence{.is_ratio = false, .estimate = difference.estimate, .low = difference.low, .high = difference.high,
-                    .units = flips.n, .unit_name = "items", .p_value = stats::mcnemar_p(flips)};
+                    .units = flips.n, .unit_name = "items", .p_value = stats::mcnemar_p(flips), .test = "McNemar"};
   if (flips.lost + flips.gained == 0) {
     evidence.note = fmt::format("no answer of {} changed", flips.n);
     return {.evidence = evidence};

@@ -21,30 +21,45 @@ constexpr std::array kVerdictNames{
     VerdictName{Verdict::not_comparable, "not_comparable"},
 };
 
+std::string environment_value(const Run& run, const std::string& key) {
+  const auto found = run.environment.find(key);
+  return found == run.environment.end() ? std::string() : found->second;
+}
+
 /// A field of the run that must agree, and the groups of metrics that depend on it ("" = all).
 struct Condition {
+  std::string_view key;   // for CompareOptions
   std::string_view name;
-  std::string Run::*field;
+  std::string (*value)(const Run& run);
   std::array<std::string_view, 4> groups;
 };
+// Size and memory of the same artifact are the same in another suite or tool.
 constexpr std::array kConditions{
-    Condition{"source model", &Run::model_hash, {""}},
-    Condition{"tokenizer", &Run::tokenizer_hash, {"fidelity", "tasks"}},
-    Condition{"suite", &Run::suite_hash, {"speed", "fidelity", "tasks", "memory"}},
-    Condition{"device", &Run::device, {"speed", "memory", "energy"}},
+    Condition{"model", "source model", [](const Run& run) { return run.model_hash; }, {""}},
+    Condition{"tokenizer", "tokenizer", [](const Run& run) { return run.tokenizer_hash; }, {"fidelity", "tasks"}},
+    Condition{"suite", "suite", [](const Run& run) { return run.suite_hash; }, {"speed", "fidelity", "tasks", "memory"}},
+    Condition{"device", "device", [](const Run& run) { return run.device; }, {"speed", "memory", "energy"}},
+    Condition{"protocol", "protocol", [](const Run& run) { return environment_value(run, "protocol"); }, {"speed", "memory", "energy"}},
 };
+constexpr std::string_view kConvention = "convention";
 
 bool concerns(const Condition& condition, const std::string& group) {
   if (condition.groups[0].empty()) return true;
   return std::find(condition.groups.begin(), condition.groups.end(), std::string_view(group)) != condition.groups.end();
 }
 
-std::string short_value(const std::string& value) { return value.empty() ? "(none)" : value.substr(0, 24); }
-
-std::string environment_value(const Run& run, const std::string& key) {
-  const auto found = run.environment.find(key);
-  return found == run.environment.end() ? std::string() : found->second;
+bool is_allowed(const CompareOptions& options, std::string_view key) {
+  return std::find(options.across.begin(), options.across.end(), key) != options.across.end();
 }
+
+/// Numbers of a run whose output check failed mean nothing; no option allows them.
+std::string why_invalid(const Run& run, std::string_view side) {
+  for (const Warning& warning : run.warnings)
+    if (warning.id == "invalid") return fmt::format("the {} is invalid: {}", side, warning.sentence);
+  return {};
+}
+
+std::string short_value(const std::string& value) { return value.empty() ? "(none)" : value.substr(0, 24); }
 
 std::string difference_of_conventions(const Run& reference, const Run& candidate) {
   static constexpr std::string_view kPrefix = "convention.";
@@ -103,23 +118,45 @@ std::string_view verdict_name(Verdict verdict) {
   return "unclear";
 }
 
-std::string difference_of_conditions(const Run& reference, const Run& candidate, const MetricInfo& info) {
-  for (const Condition& condition : kConditions) {
-    const std::string& a = reference.*condition.field;
-    const std::string& b = candidate.*condition.field;
-    if (a != b && concerns(condition, info.group)) return fmt::format("{} differs: {} and {}", condition.name, short_value(a), short_value(b));
+Status check_options(const CompareOptions& options) {
+  std::vector<std::string> known;
+  for (const Condition& condition : kConditions) known.emplace_back(condition.key);
+  known.emplace_back(kConvention);
+  for (const std::string& key : options.across) {
+    if (std::find(known.begin(), known.end(), key) == known.end())
+      return fail(ErrorCode::invalid_argument, "'{}' is nothing that runs can differ in; {} are", key, fmt::format("{}", fmt::join(known, ", ")));
   }
-  if (info.group == "fidelity" || info.group == "tasks") return difference_of_conventions(reference, candidate);
   return {};
+}
+
+ConditionDifference difference_of_conditions(const Run& reference, const Run& candidate, const MetricInfo& info, const CompareOptions& options) {
+  ConditionDifference difference;
+  const auto note = [&](std::string_view key, std::string reason) {
+    if (!is_allowed(options, key)) difference.reason = std::move(reason);
+    else difference.mark += fmt::format("{}across {}", difference.mark.empty() ? "" : ", ", key);
+  };
+  difference.reason = why_invalid(reference, "reference");
+  if (difference.reason.empty()) difference.reason = why_invalid(candidate, "candidate");
+  for (const Condition& condition : kConditions) {
+    if (!difference.reason.empty()) return difference;
+    const std::string a = condition.value(reference), b = condition.value(candidate);
+    if (a != b && concerns(condition, info.group))
+      note(condition.key, fmt::format("{} differs: {} and {}", condition.name, short_value(a), short_value(b)));
+  }
+  if (difference.reason.empty() && (info.group == "fidelity" || info.group == "tasks")) {
+    const std::string convention = difference_of_conventions(reference, candidate);
+    if (!convention.empty()) note(kConvention, convention);
+  }
+  return difference;
 }
 
 void decide(MetricComparison& comparison, const Evidence& evidence, std::optional<double> p_value, double noise_floor) {
   comparison.is_ratio = evidence.is_ratio;
   comparison.low = evidence.low;
   comparison.high = evidence.high;
-  comparison.mark = evidence.mark;
+  if (!evidence.mark.empty()) comparison.mark += (comparison.mark.empty() ? "" : ", ") + evidence.mark;
   comparison.reason = evidence.note;
-  if (p_value && *p_value < 1) comparison.reason += fmt::format("; McNemar p = {}", format_number(*p_value, 2));
+  if (p_value && *p_value < 1 && !evidence.test.empty()) comparison.reason += fmt::format("; {} p = {}", evidence.test, format_number(*p_value, 2));
   const Effect effect = signed_effect(comparison, evidence, noise_floor);
   comparison.verdict = verdict_of(effect, comparison.info.direction, p_value);
   if (comparison.verdict != Verdict::unclear) return;

@@ -6,8 +6,11 @@
 
 namespace phiscope::reports {
 
-/// The field in which the runs differ, as a sentence part, when metrics of this group cannot be compared; empty when they can.
-std::string difference_of_conditions(const Run& reference, const Run& candidate, const MetricInfo& info);
+struct ConditionDifference {
+  std::string reason{};   // the field in which the runs differ, as a sentence part; empty when metrics of this group can be compared
+  std::string mark{};     // "across device": differences that the options allow
+};
+ConditionDifference difference_of_conditions(const Run& reference, const Run& candidate, const MetricInfo& info, const CompareOptions& options);
 
 /// Fills interval, verdict and reason from the evidence. `p_value` is the adjusted one. `noise_floor`: where the reference's value is 0
 /// (divergence from itself), what counts as the same.

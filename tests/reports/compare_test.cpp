@@ -179,6 +179,54 @@ TEST(Compare, SeveralCandidatesAreAdjustedAfterHolm) {
   for (const CandidateComparison& each : four.candidates) EXPECT_EQ(verdict_of(each, "task_accuracy:addition"), Verdict::unclear);
 }
 
+TEST(Compare, SpeedOfSeveralCandidatesIsAdjustedToo) {
+  // Ten pairs, nine of them faster by 3 % and one slower: alone the interval excludes 1.
+  phiscope::Run reference = example_run({});
+  reference.series.clear();
+  std::erase_if(reference.samples, [](const Sample& sample) { return sample.metric != "decode_tokens_per_s@64"; });
+  phiscope::Run candidate = reference;
+  candidate.run_id = "01JD0000000000000000000002";
+  for (size_t i = 0; i < candidate.samples.size(); ++i) candidate.samples[i].value *= i < 3 ? 0.99 : 1.03;
+  const char* id = "decode_tokens_per_s@64";
+  EXPECT_EQ(verdict_of(compare_with(reference, candidate), id), Verdict::better);
+  const Comparison many = compare_runs(reference, std::vector<phiscope::Run>(12, candidate));
+  for (const CandidateComparison& each : many.candidates) EXPECT_EQ(verdict_of(each, id), Verdict::unclear);
+}
+
+TEST(Compare, ARepetitionThatWasMeasuredAgainCountsOnceWithItsLastValue) {
+  const auto reference = example_run({});
+  auto again = reference;
+  again.run_id = "01JD0000000000000000000002";
+  again.samples.insert(again.samples.begin(), Sample{"decode_tokens_per_s@64", 0, 3, 1, "waited 99 %"});
+  EXPECT_EQ(verdict_of(compare_with(reference, again), "decode_tokens_per_s@64"), Verdict::same);
+}
+
+TEST(Compare, WhatMayDifferIsComparedAndMarked) {
+  const auto reference = example_run({});
+  auto elsewhere = example_run({.run_id = "01JD0000000000000000000002", .speed = 0.9, .seed = 2});
+  elsewhere.device = "another";
+  const char* id = "decode_tokens_per_s@64";
+  EXPECT_EQ(verdict_of(compare_with(reference, elsewhere), id), Verdict::not_comparable);
+  const CandidateComparison across = compare_runs(reference, {elsewhere}, {{"device"}}).candidates.at(0);
+  EXPECT_EQ(verdict_of(across, id), Verdict::worse);
+  EXPECT_EQ(across.find(id)->mark, "across device");
+  elsewhere.environment["protocol"] = "llama-bench";
+  EXPECT_EQ(compare_runs(reference, {elsewhere}, {{"device"}}).candidates[0].find(id)->reason, "protocol differs: (none) and llama-bench");
+  EXPECT_EQ(compare_runs(reference, {elsewhere}, {{"device", "protocol"}}).candidates[0].find(id)->mark, "across device, across protocol");
+  EXPECT_EQ(check_options({{"device", "colour"}}).error().message,
+            "'colour' is nothing that runs can differ in; model, tokenizer, suite, device, protocol, convention are");
+}
+
+TEST(Compare, AnInvalidRunIsComparedInNothing) {
+  const auto reference = example_run({});
+  auto invalid = example_run({.run_id = "01JD0000000000000000000002"});
+  invalid.warnings.push_back({"invalid", "logits were not finite", ""});
+  for (const MetricComparison& metric : compare_runs(reference, {invalid}, {{"model", "device"}}).candidates[0].metrics) {
+    EXPECT_EQ(metric.verdict, Verdict::not_comparable) << metric.id;
+    EXPECT_EQ(metric.reason, "the candidate is invalid: logits were not finite");
+  }
+}
+
 TEST(Compare, SizesAreComparedExactly) {
   const auto reference = example_run({});
   const auto candidate = example_run({.run_id = "01JD0000000000000000000002", .bits_per_weight = 8.5});

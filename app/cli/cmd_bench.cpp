@@ -83,16 +83,18 @@ Result<int> run(const session::BenchRequest& request, const Shared& shared) {
 
 Action add_bench(CLI::App& command, const Shared& shared) {
   auto request = std::make_shared<session::BenchRequest>();
+  auto interleave = std::make_shared<bool>(false);
   auto no_interleave = std::make_shared<bool>(false);
   command.add_option("MODEL", request->models, "One or more models")->required();
   command.add_option("--recipe", request->recipes, "Precisions, separated by commas, or a .toml file")->capture_default_str()->type_name("R,R");
   command.add_option("--backend", request->backends, "Backends, separated by commas (default: the best available)")->delimiter(',')->type_name("B,B");
   command.add_option("--suite", request->suite, "quick, standard, full, or a .toml file")->capture_default_str();
   add_threads_option(command, request->threads);
-  command.add_flag("--no-interleave", *no_interleave, "Measure one precision after the other instead of in turns");
+  CLI::Option* turns = command.add_flag("--interleave", *interleave, "Measure the precisions in turns, A B B A (default when memory allows)");
+  command.add_flag("--no-interleave", *no_interleave, "Measure one precision after the other")->excludes(turns);
   add_db_option(command, request->database);
-  return [request, no_interleave, &shared] {
-    if (*no_interleave) request->interleave = false;
+  return [request, interleave, no_interleave, &shared] {
+    if (*interleave || *no_interleave) request->interleave = *interleave;
     return run(*request, shared);
   };
 }

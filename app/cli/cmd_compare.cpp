@@ -19,7 +19,8 @@ using reports::Verdict;
 
 struct Options {
   std::vector<std::string> runs;
-  std::string reference, fail_on;
+  std::string reference;
+  std::vector<std::string> fail_on, metrics, across;
   std::filesystem::path db;
 };
 
@@ -103,19 +104,32 @@ void print_text(const Comparison& comparison) {
   }
 }
 
+/// "decode_tokens_per_s@64" names one, "decode_tokens_per_s" all shapes of a family; without any, all.
+bool is_chosen(const Options& options, const std::string& id) {
+  return options.metrics.empty() || std::any_of(options.metrics.begin(), options.metrics.end(),
+                                                [&](const std::string& name) { return name == id || name == metric_family(id); });
+}
+
 Result<int> run(const Options& options, const Shared& shared) {
-  PHISCOPE_ASSIGN(const Comparison comparison, session::compare_stored_runs(options.db, options.runs, options.reference));
+  PHISCOPE_ASSIGN(Comparison comparison, session::compare_stored_runs(options.db, options.runs, options.reference, {options.across}));
+  for (auto& candidate : comparison.candidates)
+    std::erase_if(candidate.metrics, [&](const MetricComparison& metric) { return !is_chosen(options, metric.id); });
+  const bool is_empty = std::all_of(comparison.candidates.begin(), comparison.candidates.end(), [](const auto& c) { return c.metrics.empty(); });
+  if (!options.metrics.empty() && is_empty)
+    return fail(ErrorCode::not_found, "no compared run has the metric {}; phiscope runs show last lists those of a run", fmt::join(options.metrics, ", "));
   if (shared.json)
     print_json(to_json(comparison));
   else
     print_text(comparison);
   if (options.fail_on.empty()) return kExitDone;
+  if (comparison.candidates.empty()) return fail(ErrorCode::invalid_argument, "there is one run only, so nothing was compared; name a second one");
   std::vector<std::string> found;
   for (const auto& candidate : comparison.candidates)
     for (const MetricComparison& metric : candidate.metrics)
-      if (verdict_name(metric.verdict) == options.fail_on) found.push_back(fmt::format("{} of {}", metric.id, candidate.run.recipe));
+      if (std::find(options.fail_on.begin(), options.fail_on.end(), verdict_name(metric.verdict)) != options.fail_on.end())
+        found.push_back(fmt::format("{} of {} is {}", metric.id, candidate.run.recipe, verdict_name(metric.verdict)));
   if (found.empty()) return kExitDone;
-  print_note(fmt::format("{}: {}", options.fail_on, fmt::join(found, ", ")));
+  print_note(fmt::format("{}", fmt::join(found, "; ")));
   return kExitFound;
 }
 
@@ -125,8 +139,12 @@ Action add_compare(CLI::App& command, const Shared& shared) {
   auto options = std::make_shared<Options>();
   command.add_option("RUN", options->runs, "Runs: id, the beginning of an id, last, last~1 ... (default: the last bench)");
   command.add_option("--reference", options->reference, "Run that the others are compared with (default: fp32 if it is among them, else the first)");
-  command.add_option("--fail-on", options->fail_on, "Exit with status 3 when a metric has this verdict")
+  command.add_option("--fail-on", options->fail_on, "Exit with status 3 when a metric has one of these verdicts")
+      ->delimiter(',')
+      ->type_name("VERDICT,...")
       ->check(CLI::IsMember({"worse", "unclear", "not_comparable", "better"}));
+  command.add_option("--metric", options->metrics, "Only these metrics; a name without its shape means all shapes")->delimiter(',')->type_name("ID,...");
+  command.add_option("--across", options->across, "What may differ: model, tokenizer, suite, device, convention, protocol")->delimiter(',')->type_name("WHAT,...");
   add_db_option(command, options->db);
   return [options, &shared] { return run(*options, shared); };
 }

@@ -4,6 +4,7 @@
 
 #include "app/cli/calls.h"
 #include "app/cli/command.h"
+#include "app/cli/null_test_command.h"
 #include "app/cli/output.h"
 #include "core/base/platform/platform.h"
 #include "core/base/text.h"
@@ -57,7 +58,9 @@ Action add_device(CLI::App& command, const Shared& shared) {
   CLI::App* probe_command = command.add_subcommand("probe", "Memory bandwidth, arithmetic rates, what each backend supports")->fallthrough();
   add_backend_option(*probe_command, options->backend);
   add_threads_option(*probe_command, options->threads);
-  return [options, &shared] { return probe(*options, shared); };
+  CLI::App* null_command = nullptr;
+  const Action null_test = add_null_test(command, shared, null_command);
+  return [options, null_command, null_test, &shared] { return null_command->parsed() ? null_test() : probe(*options, shared); };
 }
 
 }  // namespace phiscope::cli

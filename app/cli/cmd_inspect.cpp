@@ -3,11 +3,14 @@
 
 #include <memory>
 
+#include "app/cli/calls.h"
 #include "app/cli/command.h"
 #include "app/cli/output.h"
+#include "app/session/forecast.h"
 #include "app/session/model_report.h"
 #include "core/base/platform/platform.h"
 #include "core/base/text.h"
+#include "core/quant/recipe.h"
 
 namespace phiscope::cli {
 namespace {
@@ -132,12 +135,40 @@ std::string as_markdown(const std::vector<std::vector<std::string>>& rows) {
   return text;
 }
 
+/// What each recipe needs at a context length, as its backend plans it.
+Result<int> forecast(const std::string& model, const std::string& recipes, const std::string& backend, int64_t context, const Shared& shared) {
+  PHISCOPE_ASSIGN(const std::vector<Recipe> chosen, parse_recipes(recipes));
+  ProgressLine line(shared.quiet);
+  const session::CallOptions call = call_options(line);
+  Json document{{"schema", "phiscope/inspect/1"}, {"model", model}, {"forecast", Json::array()}};
+  std::vector<std::vector<std::string>> rows{{"recipe", "context", "weights", "KV cache", "workspace", "total", "fits here"}};
+  for (const Recipe& recipe : chosen) {
+    session::Target target;
+    target.model = model;
+    target.recipe = recipe.name;
+    target.backend = backend;
+    target.context = context;
+    PHISCOPE_ASSIGN(const session::MemoryForecast f, session::forecast_memory(target, call));
+    const bool fits = f.total < f.available;
+    document["forecast"].push_back({{"recipe", f.recipe}, {"context", f.context}, {"weights_bytes", f.weights}, {"kv_bytes", f.kv},
+                                    {"workspace_bytes", f.workspace}, {"total_bytes", f.total}, {"available_bytes", f.available}, {"fits", fits}});
+    rows.push_back({f.recipe, fmt::format("{}", f.context), format_bytes(f.weights), format_bytes(f.kv), format_bytes(f.workspace),
+                    format_bytes(f.total), fits ? "yes" : fmt::format("no, {} are free", format_bytes(f.available))});
+  }
+  line.clear();
+  if (shared.json) print_json(document);
+  else print(format_rows(rows));
+  return kExitDone;
+}
+
 }  // namespace
 
 Action add_inspect(CLI::App& command, const Shared& shared) {
   struct Options {
     std::string model;
     bool tensors = false, published = false, markdown = false;
+    int64_t context = 0;
+    std::string recipes = "fp32,fp16,int8,int4", backend;
   };
   auto options = std::make_shared<Options>();
   CLI::Option* model = command.add_option("MODEL", options->model, "Model to show; a folder with config.json alone is enough");
@@ -148,6 +179,11 @@ Action add_inspect(CLI::App& command, const Shared& shared) {
   command.parse_complete_callback([options] {
     if (options->model.empty() && !options->published) throw CLI::RequiredError("MODEL");
   });
+  CLI::Option* context = command.add_option("--context", options->context, "Forecast the memory at so many tokens instead")->check(CLI::Range(1, 1 << 30));
+  command.add_option("--recipe", options->recipes, "Precisions of the forecast; the KV cache's type is an option of one: int4:kv=int8")
+      ->capture_default_str()
+      ->needs(context);
+  add_backend_option(command, options->backend);
   return [options, &shared]() -> Result<int> {
     if (options->published) {
       const auto models = session::published_models();
@@ -157,6 +193,7 @@ Action add_inspect(CLI::App& command, const Shared& shared) {
         print(options->markdown ? as_markdown(published_rows(models)) : format_rows(published_rows(models)));
       return kExitDone;
     }
+    if (options->context > 0) return forecast(options->model, options->recipes, options->backend, options->context, shared);
     PHISCOPE_ASSIGN(const ModelReport report, session::inspect_model(options->model));
     if (shared.json)
       print_json(to_json(report));

@@ -4,6 +4,7 @@
 
 #include "app/cli/command.h"
 #include "app/cli/output.h"
+#include "app/session/history.h"
 #include "app/session/run_json.h"
 #include "app/session/stored_runs.h"
 #include "core/base/files.h"
@@ -13,9 +14,12 @@
 namespace phiscope::cli {
 namespace {
 
+constexpr uint64_t kMaxImportBytes = uint64_t{1} << 31;
+
 struct Options {
   RunFilter filter;
   std::vector<std::string> ids;
+  std::string metric;
   std::string format = "json";
   std::filesystem::path in, out, db;
 };
@@ -123,14 +127,47 @@ Result<int> export_stored(const Options& options, const Shared& shared) {
 }
 
 Result<int> import_file(const Options& options, const Shared& shared) {
-  PHISCOPE_ASSIGN(const Json document, read_json_file(options.in));
-  PHISCOPE_ASSIGN(const auto runs, session::import_runs(document, options.in.string()));
+  PHISCOPE_ASSIGN(const std::string text, read_file(options.in, kMaxImportBytes));
+  PHISCOPE_ASSIGN(const session::ImportedRuns imported, session::read_runs(text, options.in.string()));
   PHISCOPE_ASSIGN(const auto store, session::open_store(options.db));
-  for (const Run& run : runs) PHISCOPE_TRY(store->save(run));
+  PHISCOPE_ASSIGN(const int64_t added, store->add_missing(imported.runs));
+  if (!shared.quiet)
+    for (const std::string& notice : imported.notices) print_note(fmt::format("note: {}", notice));
+  const auto known = static_cast<int64_t>(imported.runs.size()) - added;
   if (shared.json)
-    print_json({{"schema", "phiscope/runs/1"}, {"imported", runs.size()}});
+    print_json({{"schema", "phiscope/runs/1"}, {"imported", added}, {"known", known}});
   else
-    print(fmt::format("imported {} runs", runs.size()));
+    print(fmt::format("imported {} runs{}", added, known > 0 ? fmt::format("; {} were there already and stay as they are", known) : ""));
+  return kExitDone;
+}
+
+Json to_json(const session::HistoryRow& row) {
+  Json json = {{"run_id", row.run.run_id}, {"started_at", row.run.started_at}, {"app_version", row.run.app_version}, {"model", row.run.model},
+               {"recipe", row.run.recipe}, {"backend", row.run.backend}, {"device", row.run.device}, {"value", session::number_or_null(row.metric.value)},
+               {"low", session::number_or_null(row.metric.low)}, {"high", session::number_or_null(row.metric.high)}, {"n", row.metric.n}};
+  if (!row.metric.reason.empty()) json["reason"] = row.metric.reason;
+  if (row.change)
+    json["change"] = {{"run_id", row.compared_with}, {"ratio", session::number_or_null(row.change->ratio)}, {"low", session::number_or_null(row.change->low)},
+                      {"high", session::number_or_null(row.change->high)}, {"verdict", reports::verdict_name(row.change->verdict)}, {"reason", row.change->reason}};
+  return json;
+}
+
+Result<int> history(const Options& options, const Shared& shared) {
+  PHISCOPE_ASSIGN(const auto store, session::open_store(options.db));
+  PHISCOPE_ASSIGN(const auto rows, session::metric_history(*store, options.metric, options.filter));
+  if (shared.json) {
+    Json document{{"schema", "phiscope/history/1"}, {"metric", options.metric}, {"unit", rows.front().info.unit}, {"rows", Json::array()}};
+    for (const session::HistoryRow& row : rows) document["rows"].push_back(to_json(row));
+    print_json(document);
+    return kExitDone;
+  }
+  std::vector<std::vector<std::string>> table{{"started", "version", "model", "recipe", "backend", options.metric, "unit", "range", "change", "verdict"}};
+  for (const session::HistoryRow& row : rows)
+    table.push_back({row.run.started_at.substr(0, 19), row.run.app_version, row.run.model, row.run.recipe, row.run.backend,
+                     row.metric.value ? format_number(*row.metric.value) : row.metric.reason, row.info.unit, interval_text(row.metric),
+                     row.change && row.change->ratio ? fmt::format("x {}", format_number(*row.change->ratio)) : "",
+                     row.change ? std::string(reports::verdict_name(row.change->verdict)) : ""});
+  print(format_rows(table));
   return kExitDone;
 }
 
@@ -162,12 +199,18 @@ Action add_runs(CLI::App& command, const Shared& shared) {
   export_verb->add_option("RUN", options->ids, "Runs (default: the last bench)");
   export_verb->add_option("--format", options->format, "json, or csv (samples and metrics only)")->check(CLI::IsMember({"json", "csv"}));
   export_verb->add_option("--out", options->out, "File to write (default: stdout)");
-  CLI::App* import_verb = verb("import", "Runs that another machine exported; importing twice changes nothing");
-  import_verb->add_option("FILE", options->in, "JSON made by phiscope runs export")->required();
+  CLI::App* import_verb = verb("import", "Runs of another machine, or of llama-bench; importing twice changes nothing");
+  import_verb->add_option("FILE", options->in, "Made by phiscope runs export, or by llama-bench -o json|jsonl|csv")->required();
+  CLI::App* history_verb = verb("history", "One metric over versions and time, each run against the one before it");
+  history_verb->add_option("METRIC", options->metric, "For example decode_tokens_per_s@64 or kld_mean")->required();
+  history_verb->add_option("--model", options->filter.model, "Only this model");
+  history_verb->add_option("--recipe", options->filter.recipe, "Only this recipe");
+  history_verb->add_option("--backend", options->filter.backend, "Only this backend");
+  history_verb->add_option("--limit", options->filter.limit, "Only the newest runs")->check(CLI::Range(1, 1 << 30));
   CLI::App* recompute_verb = verb("recompute", "Compute metrics again from the stored samples");
   recompute_verb->add_option("RUN", options->ids, "Runs (default: all)");
   const std::vector<Verb> verbs{{list_verb, &list}, {show_verb, &show}, {delete_verb, &remove}, {export_verb, &export_stored},
-                               {import_verb, &import_file}, {recompute_verb, &recompute}};
+                               {import_verb, &import_file}, {history_verb, &history}, {recompute_verb, &recompute}};
   return [options, verbs, &shared]() -> Result<int> {
     for (const Verb& row : verbs)
       if (row.command->parsed()) return row.run(*options, shared);

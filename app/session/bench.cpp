@@ -4,12 +4,11 @@
 
 #include <algorithm>
 #include <cctype>
-#include <chrono>
 #include <map>
 #include <memory>
-#include <thread>
 
 #include "app/session/commands.h"
+#include "app/session/measuring_lock.h"
 #include "app/session/memory_sampler.h"
 #include "app/session/reference_cache.h"
 #include "app/session/worker_engine.h"
@@ -28,7 +27,6 @@ namespace phiscope::session {
 namespace {
 
 constexpr double kModelSeconds = 600;
-constexpr auto kLockGap = std::chrono::milliseconds(200);
 
 /// A recipe as the worker gets it, and its canonical name.
 struct RecipeChoice {
@@ -61,7 +59,7 @@ std::string command_of(const BenchRequest& request) {
   if (!request.backends.empty()) command += " --backend " + shell_word(fmt::format("{}", fmt::join(request.backends, ",")));
   command += " --suite " + shell_word(request.suite);
   if (request.threads > 0) command += fmt::format(" --threads {}", request.threads);
-  if (request.interleave == false) command += " --no-interleave";
+  if (request.interleave) command += *request.interleave ? " --interleave" : " --no-interleave";
   return command;
 }
 
@@ -121,7 +119,8 @@ class Bench {
   Group prepare(const std::string& model, const std::string& backend);
   void prepare_artifacts(Group& group, WorkerClient& client);
   void run_candidates(const Group& group, size_t first, size_t count, const std::string& interleave_id);
-  bool may_interleave(const Group& group) const;
+  /// Empty when the recipes may take turns, else why not.
+  std::string why_not_interleave(const Group& group) const;
   Run new_run(const Group& group, const RecipeChoice& recipe) const;
   void save(Run run);
 
@@ -167,21 +166,9 @@ Status Bench::check_request() {
 }
 
 Status Bench::lock() {
-  const std::filesystem::path path = measuring_lock_path();
-  std::error_code problem;
-  std::filesystem::create_directories(path.parent_path(), problem);
-  const std::string holder = fmt::format("phiscope bench of {} since {}", fmt::join(request_.models, ", "), iso_time(unix_ms()));
-  for (bool is_told = false;; std::this_thread::sleep_for(kLockGap)) {
-    auto held = platform::FileLock::try_lock(path, holder);
-    if (held) {
-      lock_ = std::move(*held);
-      return {};
-    }
-    if (held.error().code != ErrorCode::busy) return fail(std::move(held.error()));
-    if (!is_told) notice("waiting for another benchmark on this machine: " + held.error().message);
-    is_told = true;
-    if (is_cancelled()) return fail(ErrorCode::cancelled, "stopped while another benchmark was running");
-  }
+  const std::string what = fmt::format("phiscope bench of {}", fmt::join(request_.models, ", "));
+  PHISCOPE_ASSIGN(lock_, take_measuring_lock(what, events_.on_notice, cancel_));
+  return {};
 }
 
 Group Bench::prepare(const std::string& model, const std::string& backend) {
@@ -236,15 +223,16 @@ void Bench::prepare_artifacts(Group& group, WorkerClient& client) {
   }
 }
 
-bool Bench::may_interleave(const Group& group) const {
-  if (recipes_.size() < 2) return false;
-  if (request_.interleave) return *request_.interleave;
+std::string Bench::why_not_interleave(const Group& group) const {
+  if (request_.interleave) return *request_.interleave ? "" : "--no-interleave was given";
   uint64_t total = 0;
-  for (const uint64_t bytes : group.forecast_bytes) {
-    if (bytes == 0) return false;  // unknown: one after the other is always safe
-    total += bytes;
+  for (size_t r = 0; r < group.forecast_bytes.size(); ++r) {
+    if (group.forecast_bytes[r] == 0) return fmt::format("the memory that {} needs is not known beforehand", recipes_[r].name);
+    total += group.forecast_bytes[r];
   }
-  return total <= platform::system_memory().available / 2;
+  const uint64_t available = platform::system_memory().available;
+  if (total <= available / 2) return {};
+  return fmt::format("all precisions together need {}, half of the available memory is {}", format_bytes(total), format_bytes(available / 2));
 }
 
 void Bench::run_group(const std::string& model, const std::string& backend) {
@@ -256,9 +244,11 @@ void Bench::run_group(const std::string& model, const std::string& backend) {
     if (group.reference.files.empty() && !is_cancelled()) notice(group.reference.reason);
   }
   if (is_cancelled()) return;
-  if (may_interleave(group)) {
+  const std::string why_not = recipes_.size() < 2 ? "there is one recipe" : why_not_interleave(group);
+  if (why_not.empty()) {
     run_candidates(group, 0, recipes_.size(), make_ulid());
   } else {
+    if (recipes_.size() > 1) notice(fmt::format("the precisions are measured one after the other, not in turns: {}", why_not));
     for (size_t r = 0; r < recipes_.size() && !is_cancelled(); ++r) run_candidates(group, r, 1, "");
   }
 }
@@ -300,6 +290,7 @@ void Bench::run_candidates(const Group& group, size_t first, size_t count, const
     if (!interleave_id.empty()) run.environment["interleave.id"] = interleave_id;
     WorkerOptions worker;
     worker.on_log = events_.on_log;
+    const int64_t begin_ns = monotonic_ns();
     auto client = WorkerClient::start(std::move(worker));
     if (!client) {
       bench::end_run(run, client.error(), false);
@@ -307,7 +298,7 @@ void Bench::run_candidates(const Group& group, size_t first, size_t count, const
       ++finished_before_;
       continue;
     }
-    samplers.push_back(std::make_unique<MemorySampler>((*client)->process_id()));
+    samplers.push_back(std::make_unique<MemorySampler>((*client)->process_id(), begin_ns));
     engines.push_back(std::make_unique<WorkerEngine>(std::move(*client), cancel_));
     bench::Candidate candidate;
     candidate.engine = engines.back().get();
@@ -317,6 +308,8 @@ void Bench::run_candidates(const Group& group, size_t first, size_t count, const
     candidate.reference_hidden = group.reference.files;
     candidate.reference_reason = group.reference.reason;
     candidate.quantize_s = group.quantize_s[r];
+    candidate.begin_ns = begin_ns;
+    candidate.conditions = [id = engines.back()->client().process_id()] { return bench::read_conditions(id); };
     candidates.push_back(std::move(candidate));
   }
   std::vector<double> shares(candidates.size(), 0);
@@ -342,8 +335,6 @@ void Bench::run_candidates(const Group& group, size_t first, size_t count, const
 bool BenchResult::all_done() const {
   return std::all_of(runs.begin(), runs.end(), [](const Run& run) { return run.status == RunStatus::done; });
 }
-
-std::filesystem::path measuring_lock_path() { return platform::user_cache_folder() / "measuring.lock"; }
 
 Result<BenchResult> run_bench(const BenchRequest& request, const BenchEvents& events, const CancelToken* cancel) {
   return Bench(request, events, cancel).run();

@@ -54,7 +54,4 @@ struct BenchResult {
 /// in one run is that run's status and reason, and the next goes on. Waits for the measuring lock of this machine, saying who holds it.
 Result<BenchResult> run_bench(const BenchRequest& request, const BenchEvents& events, const CancelToken* cancel);
 
-/// The lock that keeps two benchmarks of one machine apart.
-std::filesystem::path measuring_lock_path();
-
 }  // namespace phiscope::session

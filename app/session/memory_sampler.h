@@ -12,16 +12,17 @@ namespace phiscope::session {
 /// Samples every 20 ms on its own thread from construction to stop().
 class MemorySampler {
  public:
-  explicit MemorySampler(int process_id);
+  /// `begin_ns`: monotonic, where the time axis begins.
+  MemorySampler(int process_id, int64_t begin_ns);
   ~MemorySampler();
   MemorySampler(const MemorySampler&) = delete;
   MemorySampler& operator=(const MemorySampler&) = delete;
 
-  /// Ends sampling. Kind "memory_timeline": time_ns since the start, resident_bytes, anonymous_bytes, file_backed_bytes.
+  /// Ends sampling. Kind "memory_timeline": time_ns since `begin_ns`, resident_bytes, anonymous_bytes, file_backed_bytes.
   Series stop();
 
  private:
-  void loop(int process_id);
+  void loop(int process_id, int64_t begin_ns);
 
   std::atomic<bool> stopped_{false};
   Series series_;

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "app/session/llama_bench.h"
+
 namespace phiscope::session {
 namespace {
 
@@ -40,9 +42,20 @@ Json info_to_json(const MetricInfo& info) {
           {"relevant_is_relative", info.relevant_is_relative}};
 }
 
+Json exact_number(double value) {
+  if (std::isinf(value)) return value > 0 ? "inf" : "-inf";
+  return std::isnan(value) ? Json(nullptr) : Json(value);
+}
+
 Json series_to_json(const Series& series) {
+  Json rows = Json::array();
+  for (const std::vector<double>& column : series.rows) {
+    Json values = Json::array();
+    for (const double value : column) values.push_back(exact_number(value));
+    rows.push_back(std::move(values));
+  }
   return {{"kind", series.kind}, {"metric", series.metric}, {"item", series.item}, {"repetition", series.repetition},
-          {"columns", series.columns}, {"rows", series.rows}};
+          {"columns", series.columns}, {"rows", std::move(rows)}};
 }
 
 std::optional<double> optional_number(const Json& json, const char* key) {
@@ -75,8 +88,11 @@ MetricInfo info_from_json(const Json& json) {
   return info;
 }
 
-/// Numbers that JSON cannot hold were written as null; they come back as NaN.
-double number_or_nan(const Json& json) { return json.is_number() ? json.get<double>() : std::nan(""); }
+/// JSON holds no infinity and no NaN: "inf", "-inf" and null stand for them.
+double number_or_nan(const Json& json) {
+  if (json.is_string()) return json == "inf" ? HUGE_VAL : json == "-inf" ? -HUGE_VAL : std::nan("");
+  return json.is_number() ? json.get<double>() : std::nan("");
+}
 
 Series series_from_json(const Json& json) {
   Series series;
@@ -111,7 +127,7 @@ Run run_from_json(const Json& json) {
   for (const Json& info : json.at("metric_infos")) run.metric_infos.push_back(info_from_json(info));
   for (const Json& sample : json.at("samples"))
     run.samples.push_back({sample.at("metric").get<std::string>(), sample.at("item").get<int64_t>(), sample.at("repetition").get<int64_t>(),
-                           number_or_nan(sample.at("value"))});
+                           number_or_nan(sample.at("value")), json_string_or(sample, "mark", "")});
   for (const Json& series : json.at("series")) run.series.push_back(series_from_json(series));
   for (const Json& warning : json.at("warnings"))
     run.warnings.push_back({warning.at("id").get<std::string>(), warning.at("sentence").get<std::string>(), warning.at("remedy").get<std::string>()});
@@ -174,7 +190,7 @@ Json export_runs(const std::vector<Run>& runs) {
     for (const MetricInfo& info : run.metric_infos) json["metric_infos"].push_back(info_to_json(info));
     json["samples"] = Json::array();
     for (const Sample& sample : run.samples)
-      json["samples"].push_back({{"metric", sample.metric}, {"item", sample.item}, {"repetition", sample.repetition}, {"value", number_or_null(sample.value)}});
+      json["samples"].push_back({{"metric", sample.metric}, {"item", sample.item}, {"repetition", sample.repetition}, {"value", exact_number(sample.value)}, {"mark", sample.mark}});
     json["series"] = Json::array();
     for (const Series& series : run.series) json["series"].push_back(series_to_json(series));
     document["runs"].push_back(std::move(json));
@@ -192,6 +208,17 @@ Result<std::vector<Run>> import_runs(const Json& document, std::string_view wher
     return fail(ErrorCode::invalid_file, "{}: run {} is damaged ({})", where, runs.size() + 1, error.what());
   }
   return runs;
+}
+
+Result<ImportedRuns> read_runs(std::string_view text, std::string_view where) {
+  if (is_llama_bench(text)) {
+    PHISCOPE_ASSIGN(LlamaBenchImport found, read_llama_bench(text, where));
+    return ImportedRuns{std::move(found.runs), std::move(found.notices)};
+  }
+  PHISCOPE_ASSIGN(const Json document, parse_json(text, where));
+  ImportedRuns imported;
+  PHISCOPE_ASSIGN(imported.runs, import_runs(document, where));
+  return imported;
 }
 
 std::string export_csv(const std::vector<Run>& runs) {

@@ -24,6 +24,12 @@ Json export_runs(const std::vector<Run>& runs);
 /// Errors: invalid_file naming the run and the key.
 Result<std::vector<Run>> import_runs(const Json& document, std::string_view where);
 
+struct ImportedRuns {
+  std::vector<Run> runs;
+  std::vector<std::string> notices;
+};
+/// What `phiscope runs export` or llama-bench wrote, told apart by its beginning. Errors: invalid_file.
+Result<ImportedRuns> read_runs(std::string_view text, std::string_view where);
 /// One line a scalar: run_id,model,recipe,backend,kind,metric,item,repetition,value,unit,low,high; kind is sample or metric.
 std::string export_csv(const std::vector<Run>& runs);
 

@@ -84,31 +84,62 @@ Result<Json> prepare_job(const Json& request, JobContext& context) {
   return Json{{"made", made}, {"seconds", seconds_since(begin)}, {"file_bytes", artifact.file_bytes}};
 }
 
+namespace {
+
+/// What a model would be under a recipe, from its headers.
+struct PlannedModel {
+  std::shared_ptr<const Plan> plan;
+  std::vector<WeightEncoding> encodings;
+};
+
+/// `source(i)` = how tensor i is stored now.
+PlannedModel under_recipe(std::shared_ptr<const Plan> plan, const Recipe& recipe, const std::function<WeightEncoding(int)>& source) {
+  PlannedModel planned{std::move(plan), {}};
+  for (size_t i = 0; i < planned.plan->tensors.size(); ++i) {
+    const WeightRule& rule = recipe.rule_for(planned.plan->tensors[i].tensor_class, planned.plan->tensors[i].name);
+    planned.encodings.push_back(rule.keep_source ? source(static_cast<int>(i)) : rule.encoding);
+  }
+  return planned;
+}
+
+Result<PlannedModel> plan_model(const ModelReference& reference, const Recipe& recipe) {
+  if (reference.kind == ModelReference::Kind::artifact) {
+    PHISCOPE_ASSIGN(const Artifact artifact, open_artifact(reference.path));
+    return under_recipe(artifact.plan, recipe, [&](int i) { return artifact.weights->encoding(i); });
+  }
+  if (reference.kind == ModelReference::Kind::synthetic) {
+    for (const SyntheticModel& synthetic : synthetic_models()) {
+      if (!reference.name.ends_with(synthetic.name)) continue;
+      PHISCOPE_ASSIGN(Plan plan, lower(synthetic.config));
+      WeightEncoding source;
+      source.float_type = synthetic.config.dtype;
+      return under_recipe(std::make_shared<const Plan>(std::move(plan)), recipe, [&](int) { return source; });
+    }
+    return fail(ErrorCode::not_found, "there is no model {}", reference.name);
+  }
+  PHISCOPE_ASSIGN(const Model model, load_model(reference.path));
+  return under_recipe(model.plan, recipe, [&](int i) { return model.weights->encoding(i); });
+}
+
+}  // namespace
+
 Result<Json> forecast_job(const Json& request, JobContext&) {
   PHISCOPE_ASSIGN(const OpenBlock block, from_json<OpenBlock>(request));
   PHISCOPE_ASSIGN(const ModelReference reference, resolve_model(block.model));
   PHISCOPE_ASSIGN(const Recipe recipe, recipe_field(request));
   PHISCOPE_ASSIGN(const Backend* backend, pick_backend(block.backend));
-  std::shared_ptr<const Plan> plan;
-  std::vector<WeightEncoding> encodings;
-  if (reference.kind == ModelReference::Kind::folder) {
-    PHISCOPE_ASSIGN(const Model model, load_model(reference.path));
-    plan = model.plan;
-    for (size_t i = 0; i < plan->tensors.size(); ++i) {
-      const WeightRule& rule = recipe.rule_for(plan->tensors[i].tensor_class, plan->tensors[i].name);
-      encodings.push_back(rule.keep_source ? model.weights->encoding(static_cast<int>(i)) : rule.encoding);
-    }
-  } else {
-    return Json{{"total_bytes", 0}, {"available_bytes", platform::system_memory().available}, {"known", false}};
-  }
+  PHISCOPE_ASSIGN(const PlannedModel model, plan_model(reference, recipe));
   OpenOptions options;
-  options.context = std::min(block.context > 0 ? block.context : plan->context, plan->context);
+  options.context = std::min(block.context > 0 ? block.context : model.plan->context, model.plan->context);
   options.threads = block.threads;
   options.kv = recipe.kv;
   options.activation = recipe.activation;
   options.instruction_set = block.instruction_set;
-  const MemoryPlan memory = backend->memory_plan(*plan, encodings, options);
-  return Json{{"total_bytes", memory.total()}, {"available_bytes", platform::system_memory().available}, {"known", true}};
+  const Support support = backend->supports(*model.plan, model.encodings, options);
+  if (!support.ok) return fail(ErrorCode::unsupported, "the {} backend cannot run {} in {}: {}", backend->name(), block.model, recipe.name, support.reason);
+  const MemoryPlan memory = backend->memory_plan(*model.plan, model.encodings, options);
+  return Json{{"total_bytes", memory.total()}, {"weights_bytes", memory.weights}, {"kv_bytes", memory.kv}, {"workspace_bytes", memory.workspace},
+              {"context", options.context}, {"available_bytes", platform::system_memory().available}, {"known", true}};
 }
 
 Result<Json> quantize_job(const Json& request, JobContext& context) {

@@ -11,6 +11,7 @@ constexpr const char* kSpeed = "speed";
 constexpr const char* kFidelity = "fidelity";
 constexpr const char* kTasks = "tasks";
 constexpr const char* kMemory = "memory";
+constexpr const char* kEnergy = "energy";
 constexpr const char* kSize = "size";
 
 // To add a metric: a row here (order = order shown) and its computation in compute_metrics.cpp.
@@ -37,7 +38,13 @@ const std::vector<MetricInfo>& rows() {
        "99th percentile of the gaps t_(i+1) - t_i of all decode shapes at depth 0; needs 500 gaps", 0.02, true},
       {"decode_low1_tokens_per_s", 1, "Decode, 1 % low", "tok/s", kHigher, kSpeed, "1 / 99th percentile of the token gaps; needs 500 gaps", 0.02,
        true},
-      {"load_s", 1, "Load", "s", kLower, kSpeed, "time to open the artifact on the backend: map, pack, allocate", 0.05, true},
+      {"load_s", 1, "Load", "s", kLower, kSpeed, "time to open the artifact on the backend: map, pack, allocate; load_s:open = headers and hashes before, load_s:first_token = first request after",
+       0.05, true},
+      {"cold_start_s", 1, "Cold start", "s", kLower, kSpeed,
+       "load_s:open + load_s + load_s:first_token: from nothing to the first token of the first request; what the page cache held is in the environment",
+       0.05, true},
+      {"sustained_ratio", 1, "Sustained speed", "1", kHigher, kSpeed,
+       "median decode rate of the last quarter of a long run / that of its first quarter; 1 = nothing slows down with heat", 0.02, true},
       {"quantize_s", 1, "Quantize", "s", kLower, kSpeed, "time to make the artifact from the model", 0.05, true},
 
       {"perplexity", 1, "Perplexity", "1", kLower, kFidelity, "exp(mean of -ln p(next id)) over the scored positions; 95 % interval from SE", 0.005,
@@ -74,8 +81,20 @@ const std::vector<MetricInfo>& rows() {
       {"workspace_bytes", 1, "Workspace", "bytes", kLower, kMemory, "scratch memory at its largest", 0.01, true},
       {"peak_rss_bytes", 1, "Process peak", "bytes", kLower, kMemory,
        "largest resident memory of the worker from loading to the end of the speed shapes, mapped pages included", 0.01, true},
+      {"other_bytes", 1, "Rest of the peak", "bytes", kLower, kMemory,
+       "process peak - weights - KV cache of the longest sequence run - workspace: program, libraries, tokenizer", 0.01, true},
+      {"pss_bytes", 1, "Proportional at", "bytes", kLower, kMemory,
+       "resident memory at a checkpoint, pages that several processes share divided among them (PSS)", 0.01, true},
       {"rss_bytes", 1, "Resident at", "bytes", kLower, kMemory, "resident memory of the worker at a checkpoint", 0.01, true},
       {"decode_bytes", 1, "Bytes per token", "bytes", kLower, kMemory, "weight bytes streamed for one decoded token at depth 0", 0.01, true},
+      {"energy_j_per_token", 1, "Energy per token", "J", kLower, kEnergy,
+       "joules over the generated tokens / their number, prompt and loading excluded; informative, on-device counters; median and quartiles", 0.02, true},
+      {"energy_j_per_token_net", 1, "Energy per token, net", "J", kLower, kEnergy,
+       "energy_j_per_token without what the machine draws at rest, measured before loading", 0.02, true},
+      {"energy_j_per_prompt_token", 1, "Energy per prompt token", "J", kLower, kEnergy, "joules over a prefill / its tokens; median and quartiles",
+       0.02, true},
+      {"tokens_per_s_per_w", 1, "Tokens per joule", "tok/s/W", kHigher, kEnergy, "decode rate / mean power = generated tokens / joules", 0.02, true},
+      {"power_w", 1, "Mean power", "W", kNone, kEnergy, "joules / seconds of a decode repetition; median and quartiles over repetitions", 0.02, true},
       {"output_finite", 1, "Output is finite", "share", kHigher, kTasks, "1 when all logits of the output check were finite", 0, false},
   };
   return all;

@@ -78,17 +78,25 @@ const std::vector<double>* column(const Series& series, std::string_view name) {
   return nullptr;
 }
 
+/// In the order of items and repetitions. A repetition that was disturbed and measured again counts once: with its last value.
+std::vector<double> values_of(const Run& run, std::string_view id) {
+  std::map<std::pair<int64_t, int64_t>, double> last;
+  for (const Sample& sample : run.samples)
+    if (sample.metric == id) last[{sample.item, sample.repetition}] = sample.value;
+  std::vector<double> values;
+  for (const auto& [key, value] : last) values.push_back(value);
+  return values;
+}
+
 /// Scalar samples: the value itself, or median and quartiles where it was repeated.
 void scalar_metrics(const Run& run, Metrics& metrics) {
   std::vector<std::string> order;
-  std::map<std::string, std::vector<double>> values;
   for (const Sample& sample : run.samples) {
-    if (find_metric_info(sample.metric) == nullptr) continue;
-    if (!values.contains(sample.metric)) order.push_back(sample.metric);
-    values[sample.metric].push_back(sample.value);
+    if (find_metric_info(sample.metric) != nullptr && std::find(order.begin(), order.end(), sample.metric) == order.end())
+      order.push_back(sample.metric);
   }
   for (const std::string& id : order) {
-    const std::vector<double>& v = values[id];
+    const std::vector<double> v = values_of(run, id);
     const auto n = static_cast<int64_t>(v.size());
     if (n == 1) metrics.value(id, v[0], 1);
     else metrics.interval(id, stats::median(v), stats::quantile(v, 0.25), stats::quantile(v, 0.75), n);
@@ -128,13 +136,30 @@ void bandwidth_metrics(const Run& run, Metrics& metrics) {
     if (sample.metric == "decode_bytes") bytes = sample.value;
     // The KV cache's bytes at depth are not in `decode_bytes`.
     if (metric_family(sample.metric) == "decode_tokens_per_s" && sample.metric.find('d', sample.metric.find('@')) == std::string::npos)
-      rates[sample.metric].push_back(sample.value);
+      rates[sample.metric] = {};
   }
+  for (auto& [id, values] : rates) values = values_of(run, id);
   if (probe == run.environment.end() || bytes <= 0) return;
   const double bandwidth = std::strtod(probe->second.c_str(), nullptr) * 1e9;
   for (const auto& [id, values] : rates) {
     if (bandwidth > 0)
       metrics.value("bandwidth_pct" + id.substr(id.find('@')), 100 * bytes * stats::median(values) / bandwidth, static_cast<int64_t>(values.size()));
+  }
+}
+
+void sustained_metric(const Run& run, Metrics& metrics) {
+  for (const Series& series : run.series) {
+    const std::vector<double>* rates = series.kind == "sustained" ? column(series, "tokens_per_s") : nullptr;
+    if (rates == nullptr) continue;
+    const size_t quarter = rates->size() / 4;
+    const auto n = static_cast<int64_t>(rates->size());
+    if (quarter == 0) {
+      metrics.reason("sustained_ratio", fmt::format("{} generations are too few; 4 are needed", n), n);
+      continue;
+    }
+    const std::span<const double> all(*rates);
+    const double first = stats::median(all.first(quarter));
+    if (first > 0) metrics.value("sustained_ratio", stats::median(all.last(quarter)) / first, n);
   }
 }
 
@@ -269,6 +294,7 @@ void compute_metrics(Run& run) {
   scalar_metrics(run, metrics);
   bandwidth_metrics(run, metrics);
   gap_metrics(run, metrics);
+  sustained_metric(run, metrics);
   fidelity_metrics(run, metrics);
   task_metrics(run, metrics);
   skipped_metrics(run, metrics);

@@ -36,7 +36,11 @@ struct OpenReply {
   double bits_per_weight = 0;
   bool synthetic = false;          // accuracy metrics have no value
   bool artifact_made = false;      // quantized now, not from the cache
-  double quantize_s = 0, load_s = 0;
+  double quantize_s = 0, open_s = 0, load_s = 0;  // open_s: reading headers and checking hashes; load_s: mapping or packing on the backend
+  double page_cache_share = -1;    // of the weight files, in memory before they were opened; -1 = unknown
+  std::string energy_source;       // what counts joules, "rapl package-0"; empty = nothing does
+  std::string energy_reason;       // why nothing does
+  double idle_w = -1;              // of the machine at rest, before loading; -1 = not measured
   std::string backend, recipe;     // as resolved
   bool reference_head = false;     // score() can compare with the reference
   std::string reference_head_reason;  // why not
@@ -52,6 +56,7 @@ struct PrefillBlock {
 };
 struct PrefillReply {
   int64_t start_ns = 0, end_ns = 0;  // ids handed over; logits of the last position there
+  double energy_j = -1;              // over exactly that time; -1 = not measured
 };
 
 /// Generates after a prompt; fixed length ignores end-of-text.
@@ -74,6 +79,8 @@ struct GenerateReply {
   std::vector<int32_t> ids;
   int64_t prompt_tokens = 0;
   std::string finish;            // "length", "eos"
+  double energy_j = -1;          // of the tokens alone, without the prompt; -1 = not measured
+  double idle_w = -1;            // as OpenReply says
   bool finite = true;            // logits were finite
 };
 
@@ -113,7 +120,7 @@ struct ItemsReply {
 
 struct MemoryReply {
   MemoryReport report;
-  uint64_t resident = 0, anonymous = 0, file_backed = 0, peak_resident = 0;
+  uint64_t resident = 0, anonymous = 0, file_backed = 0, peak_resident = 0, proportional = 0;
 };
 
 /// One opened model. Calls come from one thread; cancel() from any.

@@ -62,7 +62,12 @@ void visit(V& v, OpenReply& x) {
   v("synthetic", x.synthetic);
   v("artifact_made", x.artifact_made);
   v("quantize_s", x.quantize_s);
+  v("open_s", x.open_s);
   v("load_s", x.load_s);
+  v("page_cache_share", x.page_cache_share);
+  v("energy_source", x.energy_source);
+  v("energy_reason", x.energy_reason);
+  v("idle_w", x.idle_w);
   v("backend", x.backend);
   v("recipe", x.recipe);
   v("reference_head", x.reference_head);
@@ -81,6 +86,7 @@ template <class V>
 void visit(V& v, PrefillReply& x) {
   v("start_ns", x.start_ns);
   v("end_ns", x.end_ns);
+  v("energy_j", x.energy_j);
 }
 template <class V>
 void visit(V& v, GenerateBlock& x) {
@@ -104,6 +110,8 @@ void visit(V& v, GenerateReply& x) {
   v("ids", x.ids);
   v("prompt_tokens", x.prompt_tokens);
   v("finish", x.finish);
+  v("energy_j", x.energy_j);
+  v("idle_w", x.idle_w);
   v("finite", x.finite);
 }
 template <class V>
@@ -144,6 +152,7 @@ void visit(V& v, MemoryReply& x) {
   v("anonymous", x.anonymous);
   v("file_backed", x.file_backed);
   v("peak_resident", x.peak_resident);
+  v("proportional", x.proportional);
 }
 
 template <class T>

@@ -1,10 +1,13 @@
 #include "core/bench/local_engine.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <mutex>
+#include <thread>
 
 #include "core/backend/score.h"
+#include "core/base/platform/disturbance.h"
 #include "core/base/platform/platform.h"
 #include "core/base/text.h"
 #include "core/bench/hidden_file.h"
@@ -17,6 +20,7 @@ namespace {
 // Any fixed value: the filler of every run is the same text of random ids.
 constexpr uint64_t kFillerSeed = 0x5048495343ull;
 constexpr int64_t kDefaultContext = 4096;
+constexpr auto kIdleTime = std::chrono::milliseconds(300);  // RAPL counters move every millisecond
 
 double seconds_between(int64_t begin_ns, int64_t end_ns) { return static_cast<double>(end_ns - begin_ns) * 1e-9; }
 
@@ -34,6 +38,20 @@ std::vector<WeightEncoding> encodings_of(const Plan& plan, const WeightSource& w
   std::vector<WeightEncoding> encodings;
   for (size_t i = 0; i < plan.tensors.size(); ++i) encodings.push_back(weights.encoding(static_cast<int>(i)));
   return encodings;
+}
+
+/// Of the files that hold the weights, by bytes; -1 where there are none.
+double cached_share(const OpenedModel& opened) {
+  double held = 0, all = 0;
+  std::error_code error;
+  for (std::filesystem::directory_iterator it(opened.artifact.folder, error), end; !error && it != end; it.increment(error)) {
+    const double share = platform::page_cache_share(it->path());
+    if (share < 0) continue;
+    const auto bytes = static_cast<double>(it->file_size(error));
+    held += share * bytes;
+    all += bytes;
+  }
+  return all > 0 ? held / all : -1;
 }
 
 /// Pages that hashing and checking files left in memory: they belong to no run.
@@ -169,6 +187,7 @@ Status LocalEngine::open_weights(const OpenBlock& block, const Progress& progres
     PHISCOPE_ASSIGN(opened.artifact, cached_artifact(opened.model, recipe, cache_folder_, options, &reply.artifact_made));
   }
   if (reply.artifact_made) reply.quantize_s = seconds_between(begin, clock_.now_ns());
+  else reply.open_s = seconds_between(begin, clock_.now_ns());
   if (reference.kind != ModelReference::Kind::synthetic) {
     PHISCOPE_ASSIGN(opened.tokenizer, Tokenizer::load(opened.model.folder));
     if (opened.tokenizer->vocab_size() > opened.artifact.plan->vocab)
@@ -217,6 +236,7 @@ Status LocalEngine::open_session(const OpenBlock& block, const Progress& progres
     report(progress, fraction, "loading");
     return !cancel_.cancelled();
   };
+  open_energy(reply);
   const std::vector<WeightEncoding> encodings = encodings_of(plan, *opened.artifact.weights);
   const Support support = opened.backend->supports(plan, encodings, options);
   if (!support.ok)
@@ -229,6 +249,7 @@ Status LocalEngine::open_session(const OpenBlock& block, const Progress& progres
                 "{} in {} needs {} (weights {}, KV cache {} for {} tokens, workspace {}), {} are free; use fewer bits or a shorter context",
                 block.model, reply.recipe, format_bytes(memory.total()), format_bytes(memory.weights), format_bytes(memory.kv),
                 options.context, format_bytes(memory.workspace), format_bytes(available));
+  reply.page_cache_share = cached_share(opened);
   drop_pages(opened);
   (void)platform::reset_peak_resident();  // the peak of this run begins here, not in quantizing
   const int64_t begin = clock_.now_ns();
@@ -245,6 +266,26 @@ Status LocalEngine::open_session(const OpenBlock& block, const Progress& progres
   reply.memory = opened.session->memory();
   return {};
 }
+
+void LocalEngine::open_energy(OpenReply& reply) {
+  energy_ = chosen_energy_;
+  if (!energy_) {
+    auto meter = platform::open_rapl();
+    if (meter) energy_ = std::move(*meter);
+    else reply.energy_reason = meter.error().message;
+  }
+  idle_w_ = -1;
+  if (!energy_) return;
+  reply.energy_source = energy_->source();
+  const double before = joules();
+  const int64_t begin = clock_.now_ns();
+  std::this_thread::sleep_for(kIdleTime);
+  const double spent_s = seconds_between(begin, clock_.now_ns());
+  if (before >= 0 && spent_s > 0) idle_w_ = (joules() - before) / spent_s;
+  reply.idle_w = idle_w_;
+}
+
+double LocalEngine::joules() { return energy_ ? energy_->joules().value_or(-1) : -1; }
 
 std::vector<int32_t> LocalEngine::random_ids(int64_t count, uint64_t seed) const {
   const auto range = static_cast<uint64_t>(opened_->tokenizer ? opened_->tokenizer->vocab_size() : opened_->artifact.plan->vocab);
@@ -280,9 +321,11 @@ Result<PrefillReply> LocalEngine::prefill(const PrefillBlock& block) {
   PHISCOPE_TRY(load_filler(block.depth));
   const std::vector<int32_t> ids = random_ids(block.tokens, block.seed);
   PrefillReply reply;
+  const double joules_before = joules();
   reply.start_ns = clock_.now_ns();
   PHISCOPE_TRY(opened_->session->append(ids));
   reply.end_ns = clock_.now_ns();
+  reply.energy_j = joules_before < 0 ? -1 : joules() - joules_before;
   return reply;
 }
 
@@ -336,6 +379,7 @@ Result<GenerateReply> LocalEngine::generate(const GenerateBlock& block, const st
   Session& session = *opened_->session;
   reply.handed_ns = clock_.now_ns();
   PHISCOPE_TRY(session.append(prompt));
+  const double joules_before = joules();
   const auto take = [&](int32_t id, int64_t time_ns) {
     if (contains(stops, id)) {
       reply.finish = "eos";
@@ -350,6 +394,8 @@ Result<GenerateReply> LocalEngine::generate(const GenerateBlock& block, const st
     return true;
   };
   PHISCOPE_TRY(session.decode(std::clamp<int64_t>(context_ - session.length(), 0, block.max_new_tokens), sampler, take));
+  reply.energy_j = joules_before < 0 ? -1 : joules() - joules_before;
+  reply.idle_w = idle_w_;
   reply.finite = all_finite(session.last_logits());
   return reply;
 }
@@ -452,11 +498,12 @@ Result<ItemsReply> LocalEngine::items(const ItemsBlock& block, const Progress& p
 Result<MemoryReply> LocalEngine::memory() {
   MemoryReply reply;
   if (opened_ && opened_->session) reply.report = opened_->session->memory();
-  PHISCOPE_ASSIGN(const platform::ProcessMemory process, platform::process_memory());
+  PHISCOPE_ASSIGN(const platform::ProcessMemory process, platform::process_memory(0, true));
   reply.resident = process.resident;
   reply.anonymous = process.anonymous;
   reply.file_backed = process.file_backed;
   reply.peak_resident = process.peak_resident;
+  reply.proportional = process.proportional;
   return reply;
 }
 

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "core/base/clock.h"
+#include "core/base/platform/energy.h"
 #include "core/bench/engine.h"
 #include "core/convert/artifact.h"
 #include "core/job/cancel.h"
@@ -49,6 +50,8 @@ class LocalEngine : public Engine {
   void clear_cancel() { cancel_.reset(); }
   /// Null before open() and after close().
   OpenedModel* opened() { return opened_.get(); }
+  /// A device's own counter instead of the processor's, from the next open() on; null = the processor's.
+  void use_energy_meter(std::shared_ptr<platform::EnergyMeter> meter) { chosen_energy_ = std::move(meter); }
 
  private:
   Status open_weights(const OpenBlock& block, const Progress& progress, OpenReply& reply);
@@ -65,6 +68,12 @@ class LocalEngine : public Engine {
   Clock& clock_;
   CancelToken cancel_;
   std::unique_ptr<OpenedModel> opened_;
+  void open_energy(OpenReply& reply);
+  /// Joules so far; -1 when nothing counts them.
+  double joules();
+
+  std::shared_ptr<platform::EnergyMeter> chosen_energy_, energy_;
+  double idle_w_ = -1;
   int64_t context_ = 0;
   int64_t filler_loaded_ = 0;  // so many tokens at the start of the sequence are filler
 };

@@ -36,16 +36,21 @@ double Repetitions::relative_sd() const {
 
 bool Repetitions::is_stable() const { return count() >= limits_.min && count() >= 2 && relative_sd() < limits_.relative_sd; }
 
-bool Repetitions::done() const {
+bool Repetitions::is_at_cap() const {
   if (count() < limits_.min) return count() >= 2 && seconds_ >= kPatience * limits_.max_seconds;
-  return is_stable() || count() >= limits_.max || seconds_ >= limits_.max_seconds;
+  return count() >= limits_.max || seconds_ >= limits_.max_seconds;
+}
+
+std::string Repetitions::cap_name() const {
+  if (count() >= limits_.max) return fmt::format("count cap {}", limits_.max);
+  return fmt::format("time cap {} s", limits_.max_seconds);
 }
 
 std::string Repetitions::reason() const {
   const double percent = 100 * relative_sd();
   if (is_stable()) return fmt::format("stable: relative SD {:.2f} % after {}", percent, count());
-  if (count() >= limits_.max) return fmt::format("count cap {}: relative SD {:.2f} %", limits_.max, percent);
-  return fmt::format("time cap {} s: relative SD {:.2f} % after {}", limits_.max_seconds, percent, count());
+  if (count() >= limits_.max) return fmt::format("{}: relative SD {:.2f} %", cap_name(), percent);
+  return fmt::format("{}: relative SD {:.2f} % after {}", cap_name(), percent, count());
 }
 
 }  // namespace phiscope::bench

@@ -32,7 +32,14 @@ class Repetitions {
   };
   explicit Repetitions(Limits limits) : limits_(limits) {}
   void add(double value, double seconds);
-  bool done() const;
+  /// Time that went into something that does not count.
+  void spend(double seconds) { seconds_ += seconds; }
+  double seconds() const { return seconds_; }
+  bool done() const { return is_stable() || is_at_cap(); }
+  /// The count or the time cap, with the rule about the minimum.
+  bool is_at_cap() const;
+  /// "count cap 20", "time cap 4 s": the one that was reached.
+  std::string cap_name() const;
   int64_t count() const { return static_cast<int64_t>(values_.size()); }
   /// Sample standard deviation / mean; 0 with fewer than two values.
   double relative_sd() const;

@@ -9,8 +9,8 @@
 #include "core/base/text.h"
 #include "core/bench/catalogue.h"
 #include "core/bench/environment.h"
-#include "core/bench/repetitions.h"
 #include "core/bench/speed.h"
+#include "core/bench/turns.h"
 
 namespace phiscope::bench {
 namespace {
@@ -19,6 +19,8 @@ namespace {
 constexpr double kOpenShare = 0.15, kSpeedShare = 0.35, kFidelityShare = 0.25, kTaskShare = 0.2;
 // More spread than this in a shape that ended by a cap deserves a warning.
 constexpr double kNoisyRelativeSd = 0.05;
+// Half of the smallest difference of a timing that matters (catalogue.cpp): then equal engines come out as the same.
+constexpr double kPairHalfWidth = 0.01;
 constexpr int64_t kLeastContext = 1024;  // room for the prompts of tasks
 
 bool is_synthetic(const Candidate& candidate) { return candidate.opened.synthetic; }
@@ -50,7 +52,7 @@ class Stopwatch {
 class Schedule {
  public:
   Schedule(std::span<Candidate> candidates, const Suite& suite, const Hooks& hooks)
-      : candidates_(candidates), suite_(suite), hooks_(hooks), progress_(candidates.size(), 0), spent_ns_(candidates.size(), 0) {}
+      : candidates_(candidates), suite_(suite), hooks_(hooks), progress_(candidates.size(), 0), spent_ns_(candidates.size(), 0), judges_(candidates.size()) {}
 
   void run() {
     for (size_t i = 0; i < candidates_.size(); ++i) open(i);
@@ -101,8 +103,24 @@ class Schedule {
     const auto reply = c.engine->memory();
     if (!reply) return skip(i, {fmt::format("rss_bytes:{}", name)}, reply.error());
     if (reply->resident > 0) sample(i, fmt::format("rss_bytes:{}", name), static_cast<double>(reply->resident));
+    if (reply->proportional > 0) sample(i, fmt::format("pss_bytes:{}", name), static_cast<double>(reply->proportional));
+    note_checkpoint(c, name, *reply);
     peak_[i] = std::max(peak_[i], reply->peak_resident);
     last_memory_[i] = *reply;
+  }
+
+  /// Beside the memory timeline, on the same time axis; the names are in the environment, in the same order.
+  static void note_checkpoint(Candidate& c, const std::string& name, const MemoryReply& reply) {
+    auto found = std::find_if(c.run.series.begin(), c.run.series.end(), [](const Series& s) { return s.kind == "memory_checkpoints"; });
+    if (found == c.run.series.end()) {
+      c.run.series.push_back({"memory_checkpoints", "rss_bytes", 0, 0, {"time_ns", "resident_bytes", "anonymous_bytes", "file_backed_bytes"}, {{}, {}, {}, {}}});
+      found = c.run.series.end() - 1;
+    }
+    const double row[] = {static_cast<double>(monotonic_ns() - c.begin_ns), static_cast<double>(reply.resident), static_cast<double>(reply.anonymous),
+                          static_cast<double>(reply.file_backed)};
+    for (size_t column = 0; column < std::size(row); ++column) found->rows[column].push_back(row[column]);
+    std::string& names = c.run.environment["memory.checkpoints"];
+    names += (names.empty() ? "" : ",") + name;
   }
 
   void open(size_t i) {
@@ -122,6 +140,15 @@ class Schedule {
     describe(c);
     record_size(i);
     checkpoint(i, "loaded");
+    if (suite_.cold_start && is_ready(i)) first_request(i);
+  }
+
+  void first_request(size_t i) {
+    const auto cold = cold_start(*candidates_[i].engine, candidates_[i].opened);
+    if (!cold) return skip(i, {"cold_start_s", "load_s:first_token"}, cold.error());
+    sample(i, "load_s:first_token", cold->first_token_s);
+    if (candidates_[i].opened.artifact_made) candidates_[i].run.environment["skip.cold_start_s"] = "the artifact was made now, not opened";
+    else sample(i, "cold_start_s", cold->total_s);
   }
 
   static void warn_of_load(Run& run) {
@@ -152,6 +179,9 @@ class Schedule {
     e["effective.activations"] = o.effective.activations;
     e["effective.accumulate"] = o.effective.accumulate;
     e["effective.kv"] = o.effective.kv;
+    if (o.page_cache_share >= 0) e["page_cache.before_load"] = fmt::format("{:.0f} % of the weights", 100 * o.page_cache_share);
+    if (!o.energy_source.empty()) e["energy.source"] = o.energy_source + ", informative";
+    else e["skip.energy_j_per_token"] = "not available: " + (o.energy_reason.empty() ? "the engine counts none" : o.energy_reason);
     e["artifact.from_cache"] = o.artifact_made || c.quantize_s ? "no" : "yes";
     for (const std::string& note : o.effective.notes) run.warnings.push_back({"precision", note, ""});
     for (const std::string& notice : o.notices) run.warnings.push_back({"model", notice, ""});
@@ -164,6 +194,7 @@ class Schedule {
     sample(i, "weights_bytes", static_cast<double>(o.memory.weights_private + o.memory.weights_mapped));
     sample(i, shaped_metric("kv_bytes", o.context, 0), static_cast<double>(o.memory.kv_per_token) * static_cast<double>(o.context));
     sample(i, "load_s", o.load_s);
+    if (!o.artifact_made) sample(i, "load_s:open", o.open_s);
     const std::optional<double> quantize_s = o.artifact_made ? std::optional(o.quantize_s) : candidates_[i].quantize_s;
     if (quantize_s) sample(i, "quantize_s", *quantize_s);
     else candidates_[i].run.environment["skip.quantize_s"] = o.synthetic ? "random weights are made while loading" : "the artifact came from the cache";
@@ -180,13 +211,36 @@ class Schedule {
       speed_shape((*steps)[s], s, kOpenShare + kSpeedShare * static_cast<double>(s) / static_cast<double>(steps->size()));
     }
     all_checkpoint("after_decode");
+    if (suite_.sustained.seconds > 0)
+      for (size_t i = 0; i < candidates_.size(); ++i) sustained(i);
     // Before the fidelity part brings in the reference's head: this is what a deployment needs.
     for (size_t i = 0; i < candidates_.size(); ++i)
       if (candidates_[i].is_live) record_peak(i);
   }
 
+  /// One after the other: heat is what is measured.
+  void sustained(size_t i) {
+    if (!is_ready(i)) return;
+    const Stopwatch stopwatch(spent_ns_[i]);
+    const double begin = kOpenShare + 0.9 * kSpeedShare;
+    const auto go_on = [&](double fraction) {
+      tell(i, begin + 0.1 * kSpeedShare * fraction, "sustained decode");
+      return !(hooks_.is_cancelled && hooks_.is_cancelled());
+    };
+    auto series = sustained_series(*candidates_[i].engine, suite_.sustained, go_on);
+    if (!series) return skip(i, {"sustained_ratio"}, series.error());
+    candidates_[i].run.series.push_back(std::move(*series));
+  }
+
   void record_peak(size_t i) {
-    if (peak_[i] > 0) sample(i, "peak_rss_bytes", static_cast<double>(peak_[i]));
+    if (peak_[i] > 0) {
+      sample(i, "peak_rss_bytes", static_cast<double>(peak_[i]));
+      const MemoryReport& report = last_memory_[i].report;
+      const double parts = static_cast<double>(report.weights_private + report.weights_mapped + report.workspace) +
+                           static_cast<double>(report.kv_per_token) * static_cast<double>(longest_[i]);
+      if (static_cast<double>(peak_[i]) >= parts) sample(i, "other_bytes", static_cast<double>(peak_[i]) - parts);
+      else candidates_[i].run.environment["skip.other_bytes"] = "not all mapped weights were in memory at the peak";
+    }
     peak_.erase(i);
   }
 
@@ -213,10 +267,15 @@ class Schedule {
   std::optional<StepOutcome> repeat(size_t i, const SpeedStep& step, uint64_t seed) {
     if (!is_ready(i)) return std::nullopt;
     const Stopwatch stopwatch(spent_ns_[i]);
+    const ReadConditions& conditions = candidates_[i].conditions;
+    const Conditions before = conditions ? conditions() : Conditions{};
     auto outcome = step.run(*candidates_[i].engine, seed);
-    if (outcome) return std::move(*outcome);
-    skip(i, step.metrics, outcome.error());
-    return std::nullopt;
+    if (!outcome) {
+      skip(i, step.metrics, outcome.error());
+      return std::nullopt;
+    }
+    if (conditions) outcome->disturbance = judges_[i].judge(before, conditions());
+    return std::move(*outcome);
   }
 
   void speed_shape(const SpeedStep& step, size_t number, double fraction) {
@@ -232,50 +291,43 @@ class Schedule {
         works = outcome.has_value();
         if (works) warm.add(outcome->primary, outcome->seconds);
       }
-      if (works) members.push_back(i);
+      if (!works) continue;
+      members.push_back(i);
+      longest_[i] = std::max(longest_[i], step.tokens);
     }
-    take_turns(step, number, members);
+    const TurnRules rules{{suite_.min_repetitions, suite_.max_repetitions, suite_.max_seconds_per_shape, suite_.stop_relative_sd},
+                          kPairHalfWidth, suite_.max_repetitions};
+    const auto results = take_turns(
+        members.size(), rules, static_cast<uint64_t>(number + 1) << 32,
+        [&](size_t m, uint64_t seed) { return repeat(members[m], step, seed); },
+        [&](size_t m, StepOutcome outcome, int64_t repetition, bool is_final) {
+          keep(candidates_[members[m]].run, std::move(outcome), repetition, is_final);
+        });
+    for (size_t m = 0; m < members.size(); ++m)
+      if (results[m].is_member) note_stop(candidates_[members[m]].run, step, results[m]);
   }
 
-  /// A B B A: even repetitions go forward, odd ones back, until every member has enough.
-  void take_turns(const SpeedStep& step, size_t number, std::vector<size_t> members) {
-    const Repetitions::Limits limits{suite_.min_repetitions, suite_.max_repetitions, suite_.max_seconds_per_shape, suite_.stop_relative_sd};
-    std::map<size_t, Repetitions> state;
-    for (const size_t i : members) state.emplace(i, Repetitions(limits));
-    const auto all_done = [&] {
-      return std::all_of(members.begin(), members.end(), [&](size_t i) { return state.at(i).done(); });
-    };
-    for (int64_t repetition = 0; !members.empty() && !all_done(); ++repetition) {
-      const uint64_t seed = (static_cast<uint64_t>(number + 1) << 32) + static_cast<uint64_t>(repetition);
-      std::vector<size_t> order = members;
-      if (repetition % 2 == 1) std::reverse(order.begin(), order.end());
-      for (const size_t i : order) {
-        auto outcome = repeat(i, step, seed);
-        if (!outcome) {
-          std::erase(members, i);
-          continue;
-        }
-        state.at(i).add(outcome->primary, outcome->seconds);
-        keep(candidates_[i].run, std::move(*outcome), repetition);
-      }
-    }
-    for (const size_t i : members) note_stop(candidates_[i].run, step, state.at(i));
-  }
-
-  static void keep(Run& run, StepOutcome outcome, int64_t repetition) {
+  static void keep(Run& run, StepOutcome outcome, int64_t repetition, bool is_final) {
     for (Sample& sample : outcome.samples) {
       sample.repetition = repetition;
+      sample.mark = outcome.disturbance;
       run.samples.push_back(std::move(sample));
     }
     if (!outcome.timeline) return;
     outcome.timeline->repetition = repetition;
+    if (!is_final) outcome.timeline->kind = "disturbed_timeline";  // kept, but no metric is made of it
     run.series.push_back(std::move(*outcome.timeline));
   }
 
-  static void note_stop(Run& run, const SpeedStep& step, const Repetitions& repetitions) {
-    run.environment["stop." + step.metric] = repetitions.reason();
-    if (repetitions.is_stable() || repetitions.relative_sd() <= kNoisyRelativeSd) return;
-    run.warnings.push_back({"noisy", fmt::format("{} varied by {:.1f} % between repetitions", step.metric, 100 * repetitions.relative_sd()),
+  static void note_stop(Run& run, const SpeedStep& step, const TurnResult& result) {
+    run.environment["stop." + step.metric] = result.reason;
+    if (result.repeated + result.kept_disturbed > 0)
+      run.warnings.push_back({"disturbed",
+                              fmt::format("{}: {} repetitions were disturbed ({}) and measured again; {} stay disturbed", step.metric, result.repeated,
+                                          result.disturbance, result.kept_disturbed),
+                              "close other programs and run again"});
+    if (result.is_settled || result.relative_sd <= kNoisyRelativeSd) return;
+    run.warnings.push_back({"noisy", fmt::format("{} varied by {:.1f} % between repetitions", step.metric, 100 * result.relative_sd),
                             "close other programs and run again"});
   }
 
@@ -396,8 +448,10 @@ class Schedule {
   const Hooks& hooks_;
   std::vector<double> progress_;
   std::vector<int64_t> spent_ns_;  // on this candidate: several take turns
+  std::vector<DisturbanceJudge> judges_;
   std::map<size_t, uint64_t> peak_;
   std::map<size_t, MemoryReply> last_memory_;
+  std::map<size_t, int64_t> longest_;  // positions of the longest shape that ran
 };
 
 }  // namespace

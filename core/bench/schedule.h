@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/bench/disturbance.h"
 #include "core/bench/engine.h"
 #include "core/bench/suite.h"
 #include "core/record/record.h"
@@ -27,6 +28,8 @@ struct Candidate {
   std::vector<std::filesystem::path> reference_hidden;
   std::string reference_reason;
   std::optional<double> quantize_s;  // when the artifact was made before the engine was opened
+  int64_t begin_ns = 0;              // monotonic: where the time axes of the run's memory series begin
+  ReadConditions conditions;         // of the engine's process, for telling disturbed repetitions; empty = unknown
   OpenReply opened;        // filled by run_suite
   bool is_live = false;    // opened and not failed
 };

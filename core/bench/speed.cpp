@@ -8,6 +8,10 @@
 namespace phiscope::bench {
 namespace {
 
+constexpr int64_t kColdPrompt = 128;
+// Prompts of their own: no timed repetition has seen them.
+constexpr uint64_t kColdSeed = uint64_t{1} << 62, kSustainedSeed = uint64_t{1} << 61;
+
 double milliseconds(int64_t begin_ns, int64_t end_ns) { return static_cast<double>(end_ns - begin_ns) * 1e-6; }
 double seconds(int64_t begin_ns, int64_t end_ns) { return static_cast<double>(end_ns - begin_ns) * 1e-9; }
 
@@ -39,6 +43,9 @@ SpeedStep prefill_step(const SpeedShape& shape) {
     outcome.seconds = seconds(reply.start_ns, reply.end_ns);
     outcome.primary = static_cast<double>(shape.prompt) / outcome.seconds;
     outcome.samples = {{metric, 0, 0, outcome.primary}};
+    if (reply.energy_j >= 0)
+      outcome.samples.push_back({shaped_metric("energy_j_per_prompt_token", shape.prompt, shape.depth), 0, 0,
+                                 reply.energy_j / static_cast<double>(shape.prompt)});
     return outcome;
   };
   return step;
@@ -63,7 +70,7 @@ SpeedStep decode_step(const SpeedShape& shape) {
     PHISCOPE_TRY(check_times(reply.token_ns.back() > reply.token_ns.front(), "generation"));
     StepOutcome outcome;
     outcome.seconds = seconds(reply.token_ns.front(), reply.token_ns.back());
-    outcome.samples = decode_samples(reply, shape.generate, shape.depth);
+    outcome.samples = decode_samples(reply, shape.generate, shape.depth, reply.idle_w);
     outcome.primary = outcome.samples[0].value;
     outcome.timeline = timeline_of(reply, metric);
     return outcome;
@@ -129,12 +136,50 @@ SpeedStep request_step(std::string text, int64_t bytes) {
 
 }  // namespace
 
-std::vector<Sample> decode_samples(const GenerateReply& reply, int64_t length, int64_t depth) {
+std::vector<Sample> decode_samples(const GenerateReply& reply, int64_t length, int64_t depth, double idle_w) {
   const auto gaps = static_cast<double>(reply.token_ns.size() - 1);
   const double span_s = seconds(reply.token_ns.front(), reply.token_ns.back());
-  return {{shaped_metric("decode_tokens_per_s", length, depth), 0, 0, gaps / span_s},
-          {shaped_metric("tpot_ms", length, depth), 0, 0, 1e3 * span_s / gaps},
-          {shaped_metric("ttst_ms", length, depth), 0, 0, milliseconds(reply.token_ns[0], reply.token_ns[1])}};
+  std::vector<Sample> samples{{shaped_metric("decode_tokens_per_s", length, depth), 0, 0, gaps / span_s},
+                              {shaped_metric("tpot_ms", length, depth), 0, 0, 1e3 * span_s / gaps},
+                              {shaped_metric("ttst_ms", length, depth), 0, 0, milliseconds(reply.token_ns[0], reply.token_ns[1])}};
+  if (reply.energy_j < 0) return samples;
+  // The counter covers one pass a token; the time stamps one fewer.
+  const double n = gaps + 1, window_s = span_s * n / gaps;
+  const auto add = [&](std::string_view family, double value) { samples.push_back({shaped_metric(family, length, depth), 0, 0, value}); };
+  add("energy_j_per_token", reply.energy_j / n);
+  if (idle_w >= 0) add("energy_j_per_token_net", (reply.energy_j - idle_w * window_s) / n);
+  if (reply.energy_j > 0) add("tokens_per_s_per_w", n / reply.energy_j);
+  add("power_w", reply.energy_j / window_s);
+  return samples;
+}
+
+Result<ColdStart> cold_start(Engine& engine, const OpenReply& opened) {
+  GenerateBlock block;
+  block.random_prompt = std::clamp<int64_t>(opened.context / 2, 1, kColdPrompt);
+  block.max_new_tokens = 1;
+  block.seed = kColdSeed;
+  PHISCOPE_ASSIGN(const GenerateReply reply, engine.generate(block));
+  PHISCOPE_TRY(check_times(!reply.token_ns.empty() && reply.token_ns[0] > reply.handed_ns, "first request"));
+  const double first_s = seconds(reply.handed_ns, reply.token_ns[0]);
+  return ColdStart{first_s, opened.open_s + opened.load_s + first_s};
+}
+
+Result<Series> sustained_series(Engine& engine, const SustainedPart& part, const std::function<bool(double fraction)>& go_on) {
+  Series series{"sustained", "sustained_ratio", 0, 0, {"time_ns", "tokens_per_s"}, {{}, {}}};
+  std::optional<int64_t> begin_ns;
+  for (uint64_t i = 0;; ++i) {
+    GenerateBlock block;
+    block.random_prompt = 1;
+    block.max_new_tokens = part.generate;
+    block.seed = kSustainedSeed + i;
+    PHISCOPE_ASSIGN(const GenerateReply reply, engine.generate(block));
+    PHISCOPE_TRY(check_times(reply.token_ns.size() > 1 && reply.token_ns.back() > reply.token_ns.front(), "generation"));
+    if (!begin_ns) begin_ns = reply.handed_ns;
+    series.rows[0].push_back(static_cast<double>(reply.token_ns.back() - *begin_ns));
+    series.rows[1].push_back(static_cast<double>(reply.token_ns.size() - 1) / seconds(reply.token_ns.front(), reply.token_ns.back()));
+    const double spent_s = seconds(*begin_ns, reply.token_ns.back());
+    if (spent_s >= part.seconds || !go_on(spent_s / part.seconds)) return series;
+  }
 }
 
 Result<std::vector<SpeedStep>> speed_steps(const Suite& suite) {

@@ -146,6 +146,11 @@ Status read_check(Table& table, Suite& suite) {
   return table.integer("tokens", suite.check.tokens, 1, 4096);
 }
 
+Status read_sustained(Table& table, Suite& suite) {
+  PHISCOPE_TRY(table.number("seconds", suite.sustained.seconds));
+  return table.integer("generate", suite.sustained.generate, 2, kMaxTokens);
+}
+
 Status read_fidelity(Table& table, Suite& suite) {
   FidelityPart part;
   PHISCOPE_TRY(table.text("name", part.name));
@@ -205,12 +210,14 @@ Status read_suite(Table& table, Suite& suite) {
   PHISCOPE_TRY(table.integer("version", version, 1, 1000000));
   suite.version = static_cast<int>(version);
   PHISCOPE_TRY(table.flag("probe", suite.probe));
+  PHISCOPE_TRY(table.flag("cold_start", suite.cold_start));
   PHISCOPE_TRY(table.each("repetitions", [&](Table& t) { return read_repetitions(t, suite); }));
   PHISCOPE_TRY(table.each("speed", [&](Table& t) { return read_speed(t, suite); }));
   PHISCOPE_TRY(table.each("request", [&](Table& t) { return read_request(t, suite); }));
   PHISCOPE_TRY(table.each("fidelity", [&](Table& t) { return read_fidelity(t, suite); }));
   PHISCOPE_TRY(table.each("task", [&](Table& t) { return read_task(t, suite); }));
   PHISCOPE_TRY(table.each("tasks", [&](Table& t) { return read_manifest(t, suite); }));
+  PHISCOPE_TRY(table.each("sustained", [&](Table& t) { return read_sustained(t, suite); }));
   PHISCOPE_TRY(table.each("output_check", [&](Table& t) { return read_check(t, suite); }));
   return table.finish();
 }

@@ -34,6 +34,11 @@ struct TaskPart {
   int64_t max_new_tokens = 16;
   std::string stop;
 };
+/// Decoding without a pause, for thermal limits: one generation after the other until the time is over.
+struct SustainedPart {
+  double seconds = 0;      // 0 = left out
+  int64_t generate = 128;
+};
 /// Every run ends with it: finite logits, and the greedy tokens of fixed prompts.
 struct OutputCheck {
   std::vector<std::string> prompts;
@@ -46,13 +51,15 @@ struct Suite {
   std::filesystem::path datasets;
   std::vector<SpeedShape> speed;
   std::vector<RequestPart> requests;
-  int64_t min_repetitions = 5, max_repetitions = 20;
+  int64_t min_repetitions = 5, max_repetitions = 30;
   int64_t max_warmups = 5;
   double max_seconds_per_shape = 4;
   double stop_relative_sd = 0.01;
   std::vector<FidelityPart> fidelity;
   std::vector<TaskPart> tasks;
   OutputCheck check;
+  SustainedPart sustained;
+  bool cold_start = false; // time the first request right after loading
   bool probe = false;      // measure the device's bandwidth first, for bandwidth_pct
 };
 

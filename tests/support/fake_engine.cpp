@@ -36,6 +36,7 @@ Result<PrefillReply> FakeEngine::prefill(const PrefillBlock& block) {
   reply.start_ns = now_ns_;
   now_ns_ += std::llround(slowdown * static_cast<double>(script_.prefill_fixed_ns + block.tokens * script_.prefill_per_token_ns));
   reply.end_ns = now_ns_;
+  if (script_.energy_j_per_token >= 0) reply.energy_j = script_.energy_j_per_token * static_cast<double>(block.tokens) / 4;
   return reply;
 }
 
@@ -60,6 +61,8 @@ Result<GenerateReply> FakeEngine::generate(const GenerateBlock& block) {
   }
   reply.finish = "length";
   reply.finite = script_.finite;
+  if (script_.energy_j_per_token >= 0) reply.energy_j = script_.energy_j_per_token * static_cast<double>(block.max_new_tokens);
+  reply.idle_w = script_.open.idle_w;
   return reply;
 }
 

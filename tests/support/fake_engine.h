@@ -24,6 +24,7 @@ struct FakeScript {
   bench::ScoreReply score;
   std::map<std::string, Series> items;      // by task file name without extension
   bool finite = true;
+  double energy_j_per_token = -1;           // -1 = not counted
   uint64_t resident = 1'000'000;
   /// Error of the n-th call (from 1) of a block: {"generate", 3} -> error.
   std::map<std::pair<std::string, int>, Error> errors;

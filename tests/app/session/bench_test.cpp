@@ -9,6 +9,7 @@
 #include <fstream>
 #include <sstream>
 
+#include "app/session/measuring_lock.h"
 #include "core/base/files.h"
 #include "core/base/platform/platform.h"
 #include "core/store/store.h"

@@ -9,6 +9,7 @@ namespace phiscope::test {
 WorkerTest::WorkerTest() {
   ::setenv("PHISCOPE_WORKER", PHISCOPE_WORKER_PROGRAM, 1);
   ::setenv("PHISCOPE_CACHE", (folder_ / "cache").c_str(), 1);
+  ::setenv("PHISCOPE_LOCKS", (folder_ / "locks").c_str(), 1);
   ::setenv("PHISCOPE_DATASETS", (folder_ / "datasets").c_str(), 1);
   std::filesystem::create_directories(folder_ / "datasets");
 }

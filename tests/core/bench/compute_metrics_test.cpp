@@ -101,6 +101,25 @@ TEST(ComputeMetrics, TimingsAreMedianAndQuartiles) {
   EXPECT_EQ(metric->n, 5);
 }
 
+TEST(ComputeMetrics, ARepetitionThatWasMeasuredAgainCountsOnce) {
+  phiscope::Run run;
+  run.samples = {{"decode_tokens_per_s@64", 0, 0, 10}, {"decode_tokens_per_s@64", 0, 1, 1, "waited 90 %"}, {"decode_tokens_per_s@64", 0, 1, 20},
+                 {"decode_tokens_per_s@64", 0, 2, 30, "steal 5 %"}};
+  compute_metrics(run);
+  EXPECT_EQ(*run.find_metric("decode_tokens_per_s@64")->value, 20);  // of 10, 20 and the 30 that could not be repeated
+  EXPECT_EQ(run.find_metric("decode_tokens_per_s@64")->n, 3);
+}
+
+TEST(ComputeMetrics, SustainedSpeedComparesTheLastQuarterWithTheFirst) {
+  phiscope::Run run;
+  run.series = {{"sustained", "sustained_ratio", 0, 0, {"time_ns", "tokens_per_s"}, {{1, 2, 3, 4, 5, 6, 7, 8, 9}, {100, 102, 90, 80, 80, 80, 75, 71, 70}}}};
+  compute_metrics(run);
+  EXPECT_NEAR(value_of(run, "sustained_ratio"), 70.5 / 101, 1e-12);  // quarters of 2 of 9
+  run.series[0].rows = {{1, 2, 3}, {1, 1, 1}};
+  compute_metrics(run);
+  EXPECT_EQ(run.find_metric("sustained_ratio")->reason, "3 generations are too few; 4 are needed");
+}
+
 TEST(ComputeMetrics, GapsAtDepthDoNotMixWithThoseAtTheStart) {
   phiscope::Run run;
   run.series.push_back({"token_timeline", "decode_tokens_per_s@64", 0, 0, {"time_ns"}, {{0}}});

@@ -129,6 +129,93 @@ TEST(Schedule, NoiseEndsAtTheCapWithAWarning) {
   EXPECT_LT(*metric->low, *metric->high);
 }
 
+TEST(Schedule, DisturbedRepetitionsAreMarkedRepeatedAndCounted) {
+  FakeScript script = plain_script();
+  script.slowdown = [](int64_t block) { return block == 4 ? 2.0 : 1.0; };  // two warm-ups, then repetition 2
+  FakeEngine engine(script);
+  std::vector<Candidate> candidates(1);
+  candidates[0].engine = &engine;
+  int reads = 0;
+  candidates[0].conditions = [&] {
+    Conditions c;
+    c.time_ns = ++reads * int64_t{10'000'000};
+    c.counters.has_waited = true;
+    if (reads >= 2 * 5) c.counters.waited_ns = 5'000'000;  // grows during the fifth block
+    return c;
+  };
+  Suite suite = speed_suite({{.prompt = 100}});
+  suite.check.prompts.clear();
+  run_suite(candidates, suite, {});
+  const phiscope::Run& run = candidates[0].run;
+  std::vector<std::string> marks;
+  for (const Sample& sample : run.samples)
+    if (sample.metric == "prefill_tokens_per_s@100") marks.push_back(fmt::format("{} {}", sample.repetition, sample.mark));
+  EXPECT_THAT(marks, testing::ElementsAre("0 ", "1 ", "2 waited 50.0 %", "2 "));
+  EXPECT_EQ(run.find_metric("prefill_tokens_per_s@100")->n, 3);
+  EXPECT_NEAR(value_of(run, "prefill_tokens_per_s@100"), 1e6, 1e-6);
+  const auto warning = std::find_if(run.warnings.begin(), run.warnings.end(), [](const Warning& w) { return w.id == "disturbed"; });
+  ASSERT_NE(warning, run.warnings.end());
+  EXPECT_EQ(warning->sentence, "prefill_tokens_per_s@100: 1 repetitions were disturbed (waited 50.0 %) and measured again; 0 stay disturbed");
+}
+
+TEST(Schedule, ColdStartIsOpeningLoadingAndTheFirstToken) {
+  FakeScript script = plain_script();
+  script.open.open_s = 0.5;
+  script.open.load_s = 2;
+  script.prefill_per_token_ns = 1'000'000;
+  FakeEngine engine(script);
+  Suite suite = speed_suite({});
+  suite.cold_start = true;
+  const phiscope::Run run = measure(engine, suite);
+  EXPECT_NEAR(value_of(run, "load_s:first_token"), 0.128, 1e-9);  // 128 tokens of 1 ms
+  EXPECT_NEAR(value_of(run, "load_s:open"), 0.5, 1e-12);
+  EXPECT_NEAR(value_of(run, "cold_start_s"), 2.628, 1e-9);
+}
+
+TEST(Schedule, EnergyIsCountedPerTokenAndAbsentWithItsReason) {
+  FakeScript script = plain_script();
+  script.energy_j_per_token = 0.1;  // a token takes 2 ms: 50 W
+  script.open.energy_source = "rapl package-0";
+  script.open.idle_w = 10;
+  FakeEngine engine(script);
+  const phiscope::Run run = measure(engine, speed_suite({{.prompt = 100}, {.generate = 11}}));
+  EXPECT_NEAR(value_of(run, "energy_j_per_token@11"), 0.1, 1e-12);
+  EXPECT_NEAR(value_of(run, "power_w@11"), 50, 1e-9);
+  EXPECT_NEAR(value_of(run, "energy_j_per_token_net@11"), 0.1 - 10 * 0.002, 1e-12);
+  EXPECT_NEAR(value_of(run, "tokens_per_s_per_w@11"), 10, 1e-9);
+  EXPECT_NEAR(value_of(run, "energy_j_per_prompt_token@100"), 0.025, 1e-12);
+  FakeScript without = plain_script();
+  without.open.energy_reason = "this machine shows no energy counters";
+  FakeEngine plain(without);
+  EXPECT_EQ(measure(plain, speed_suite({{.generate = 11}})).find_metric("energy_j_per_token")->reason,
+            "not available: this machine shows no energy counters");
+}
+
+TEST(Schedule, SustainedDecodingGoesOnForItsTime) {
+  FakeScript script = plain_script();
+  script.slowdown = [](int64_t generation) { return generation < 8 ? 1.0 : 1.25; };  // hot after 8 generations
+  FakeEngine engine(script);
+  Suite suite = speed_suite({});
+  suite.check.prompts.clear();
+  suite.sustained = {3.5, 101};  // 100 gaps of 2 ms: 0.2 s a generation, 0.25 s when hot
+  const phiscope::Run run = measure(engine, suite);
+  EXPECT_NEAR(value_of(run, "sustained_ratio"), 0.8, 1e-9);
+  EXPECT_EQ(run.find_metric("sustained_ratio")->n, 16);  // 8 * 0.2 + 8 * 0.25 s, and a prompt of 1 us each
+}
+
+TEST(Schedule, CheckpointsLieOnTheTimeAxisOfTheMemoryTimeline) {
+  FakeEngine engine(plain_script());
+  const phiscope::Run run = measure(engine, speed_suite({{.prompt = 100}, {.generate = 10}}));
+  EXPECT_EQ(run.environment.at("memory.checkpoints"), "baseline,loaded,after_prefill,after_decode,before_release,released");
+  const auto series = std::find_if(run.series.begin(), run.series.end(), [](const Series& s) { return s.kind == "memory_checkpoints"; });
+  ASSERT_NE(series, run.series.end());
+  ASSERT_EQ(series->rows.size(), 4u);
+  EXPECT_EQ(series->rows[1], std::vector<double>(6, 1e6));
+  EXPECT_TRUE(std::is_sorted(series->rows[0].begin(), series->rows[0].end()));
+  // 2 MB at the peak: 1000 bytes of weights, 10 a position for the longest shape (100)
+  EXPECT_EQ(value_of(run, "other_bytes"), 2e6 - 1000 - 1000);
+}
+
 TEST(Schedule, NoPromptIsUsedTwice) {
   FakeEngine engine(plain_script());
   measure(engine, speed_suite({{.prompt = 100}, {.prompt = 100, .depth = 10}}));
@@ -158,7 +245,7 @@ TEST(Schedule, SeveralCandidatesTakeTurnsForwardAndBack) {
   std::string order;
   for (const std::string& call : log)
     if (call.ends_with("prefill")) order += call[0];
-  EXPECT_EQ(order, "ABBAABBA");
+  EXPECT_EQ(order, "ABBAABBAABBA");  // six pairs are the least for an interval
   EXPECT_EQ(a.prefills[2].seed, b.prefills[2].seed);  // the same prompt in the same repetition
 }
 

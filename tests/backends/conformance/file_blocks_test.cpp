@@ -1,6 +1,5 @@
 // Models whose matrices are a GGUF's own blocks: every backend and every block type against the reference, prefill and decode.
-#include <gmock/gmock.h>
-
+#include <cmath>
 #include <cstring>
 #include <random>
 
@@ -90,7 +89,6 @@ Outputs run(const Backend& backend, const Model& model) {
   out.prefill.assign((*session)->last_logits().begin(), (*session)->last_logits().end());
   for (const int32_t id : {26, 43}) EXPECT_TRUE((*session)->append(std::span(&id, 1)).has_value());
   out.decode.assign((*session)->last_logits().begin(), (*session)->last_logits().end());
-  EXPECT_THAT((*session)->effective().weights, testing::StartsWith(model.weights->encoding(0).name()));
   return out;
 }
 

@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <cstring>
+#include <map>
 
 #include "core/base/files.h"
 #include "core/format/gguf.h"

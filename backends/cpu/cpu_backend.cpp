@@ -98,7 +98,8 @@ class CpuBackend : public Backend {
     parts.kernels = kernels;
     parts.pool = std::make_unique<Pool>(threads_of(options));
     PHISCOPE_ASSIGN(parts.weights, PackedModel::load(*parts.plan, *parts.source, options, *parts.pool));
-    if (parts.plan->embedding != parts.plan->head || parts.source->encoding(parts.plan->embedding).is_blocks()) {
+    const int embedding = parts.plan->embedding;
+    if (embedding >= 0 && (embedding != parts.plan->head || parts.source->encoding(embedding).is_blocks())) {
       PHISCOPE_ASSIGN(parts.embedding, parts.source->tensor(parts.plan->embedding));
     }
     return std::make_unique<CpuSession>(std::move(parts));

@@ -39,9 +39,17 @@ int64_t Executor::linears_width(const std::vector<Linear>& linears) const {
 }
 
 std::span<const float> Executor::forward(std::span<const int32_t> ids, int64_t first, bool use_long, const LayerCallback& on_layer) {
-  const Chunk chunk{ids, static_cast<int64_t>(ids.size()), first, use_long};
+  resized(residual_, static_cast<int64_t>(ids.size()) * plan_.hidden);
+  return run({ids, static_cast<int64_t>(ids.size()), first, use_long}, on_layer);
+}
+
+std::span<const float> Executor::forward_states(std::span<const float> residual, int64_t first, bool use_long) {
+  std::copy(residual.begin(), residual.end(), resized(residual_, static_cast<int64_t>(residual.size())));
+  return run({{}, static_cast<int64_t>(residual.size()) / plan_.hidden, first, use_long}, {});
+}
+
+std::span<const float> Executor::run(const Chunk& chunk, const LayerCallback& on_layer) {
   const auto residual_size = static_cast<size_t>(chunk.rows * plan_.hidden);
-  resized(residual_, chunk.rows * plan_.hidden);
   set_rotation(chunk);
   int layer = -1;
   for (const Phase& phase : plan_.phases) {

@@ -32,6 +32,8 @@ class Executor {
   /// Computes positions first .. first + ids.size() (at most kMicroBatch) and appends them to the cache; returns the rows after the final
   /// norm [ids, hidden], valid until the next call.
   std::span<const float> forward(std::span<const int32_t> ids, int64_t first, bool use_long, const LayerCallback& on_layer = {});
+  /// The same for a plan without embedding: from residual rows [rows, hidden].
+  std::span<const float> forward_states(std::span<const float> residual, int64_t first, bool use_long);
 
   /// Logits of final-norm rows (any number) with `matrix`; with scale, bias and masked ids of the plan.
   void head(const PackedMatrix& matrix, ActivationMode activation, std::span<const float> hidden, std::span<float> out);
@@ -44,6 +46,7 @@ class Executor {
     int64_t rows, first;
     bool use_long;
   };
+  std::span<const float> run(const Chunk& chunk, const LayerCallback& on_layer);
   void embed(const Phase& phase, const Chunk& chunk);
   void run_linear(const Phase& phase, const Chunk& chunk);
   void run_attention(const Phase& phase, const Chunk& chunk);

@@ -37,6 +37,7 @@ uint64_t KvCache::bytes(const Plan& plan, KvType type, int64_t context) {
 KvCache::KvCache(const Plan& plan, KvType type, int64_t context, const KernelTable& kernels)
     : kernels_(kernels),
       kind_(kind_of(type)),
+      first_layer_(plan.first_layer),
       heads_(plan.kv_heads),
       head_dim_(plan.head_dim),
       value_width_(round_up(plan.head_dim, kKeyLanes)),

@@ -27,11 +27,11 @@ class KvCache {
   uint64_t allocated_bytes() const { return keys_.size() + values_.size() + scales_.size(); }
 
  private:
-  int64_t head_index(int layer, int64_t head) const { return layer * heads_ + head; }
+  int64_t head_index(int layer, int64_t head) const { return (layer - first_layer_) * heads_ + head; }
 
   const KernelTable& kernels_;
   KvKind kind_;
-  int64_t heads_, head_dim_, value_width_, capacity_, element_bytes_;
+  int64_t first_layer_, heads_, head_dim_, value_width_, capacity_, element_bytes_;
   AlignedBuffer keys_, values_, scales_;  // scales: [layer, head][2][capacity], int8 only
 };
 

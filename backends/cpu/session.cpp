@@ -72,6 +72,25 @@ Status CpuSession::append(std::span<const int32_t> ids, std::span<float> hidden_
   return {};
 }
 
+Status CpuSession::append_states(std::span<const float> residual, std::span<float> hidden_out) {
+  const auto rows = static_cast<int64_t>(residual.size()) / plan_.hidden;
+  if (rows * plan_.hidden != static_cast<int64_t>(residual.size()) || hidden_out.size() != residual.size()) {
+    return fail(ErrorCode::invalid_argument, "{} values in and {} out are not the same rows of {}", residual.size(), hidden_out.size(), plan_.hidden);
+  }
+  if (length() != 0) return fail(ErrorCode::invalid_argument, "states begin a sequence of their own, this one holds {} positions", length());
+  if (rows > context_) return fail(ErrorCode::invalid_argument, "a sequence of {} tokens does not fit into the context of {}", rows, context_);
+  ids_.assign(static_cast<size_t>(rows), 0);
+  cache_is_long_ = needs_long(rows);
+  for (cached_ = 0; cached_ < rows;) {
+    const int64_t count = std::min(kMicroBatch, rows - cached_);
+    const auto part = residual.subspan(static_cast<size_t>(cached_ * plan_.hidden), static_cast<size_t>(count * plan_.hidden));
+    const std::span<const float> out = executor_.forward_states(part, cached_, cache_is_long_);
+    std::copy(out.begin(), out.end(), hidden_out.begin() + cached_ * plan_.hidden);
+    cached_ += count;
+  }
+  return {};
+}
+
 // Positions cached_ .. length(); hidden_out receives those from first_new on, or the last one's logits are kept.
 void CpuSession::compute(int64_t first_new, std::span<float> hidden_out) {
   while (cached_ < length()) {

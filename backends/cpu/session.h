@@ -30,6 +30,7 @@ class CpuSession : public Session {
   Status truncate(int64_t length) override;
   int64_t length() const override { return static_cast<int64_t>(ids_.size()); }
   Status append(std::span<const int32_t> ids, std::span<float> hidden_out) override;
+  Status append_states(std::span<const float> residual, std::span<float> hidden_out) override;
   std::span<const float> last_logits() const override { return last_logits_; }
   Status decode(int64_t count, const Sampler& sampler, const TokenCallback& on_token) override;
   Status logits(std::span<const float> hidden, Head head, std::span<float> logits_out) override;

@@ -45,8 +45,8 @@ Rows Interpreter::linear(const Linear& linear, const Rows& in) const {
 // qkv [T, (heads + 2 * kv_heads) * head_dim]: rotate q and k, keep q, append k and v to the cache of this layer.
 void Interpreter::store_qkv(const Phase& phase, const Rows& qkv, Chunk& chunk) const {
   const int64_t dim = plan_.head_dim;
-  std::vector<float>& keys = chunk.cache.keys[static_cast<size_t>(phase.layer)];
-  std::vector<float>& values = chunk.cache.values[static_cast<size_t>(phase.layer)];
+  std::vector<float>& keys = chunk.cache.keys[static_cast<size_t>(phase.layer - plan_.first_layer)];
+  std::vector<float>& values = chunk.cache.values[static_cast<size_t>(phase.layer - plan_.first_layer)];
   chunk.query = Rows(qkv.count, plan_.heads * dim);
   for (int64_t t = 0; t < qkv.count; ++t) {
     const auto head_at = [&](int64_t part) {
@@ -112,7 +112,7 @@ std::vector<int64_t> Interpreter::visible_keys(int layer, int64_t head, int64_t 
 
 void Interpreter::run_attention(const Phase& phase, Chunk& chunk) const {
   const int64_t dim = plan_.head_dim, queries_per_kv = plan_.heads / plan_.kv_heads;
-  const auto layer = static_cast<size_t>(phase.layer);
+  const auto layer = static_cast<size_t>(phase.layer - plan_.first_layer);
   chunk.attention = Rows(chunk.query.count, chunk.query.width);
   for (int64_t t = 0; t < chunk.query.count; ++t) {
     const int64_t position = chunk.first_position + t;
@@ -145,6 +145,15 @@ void Interpreter::run_moe(const Phase& phase, Chunk& chunk) const {
 
 Rows Interpreter::forward(std::span<const int32_t> ids, bool use_long, KvCache& cache, const LayerCallback& on_layer) const {
   Chunk chunk{cache.length, use_long, cache, Rows(static_cast<int64_t>(ids.size()), plan_.hidden), {}, {}, {}};
+  return run(ids, chunk, on_layer);
+}
+
+Rows Interpreter::forward_states(Rows residual, bool use_long, KvCache& cache) const {
+  Chunk chunk{cache.length, use_long, cache, std::move(residual), {}, {}, {}};
+  return run({}, chunk, {});
+}
+
+Rows Interpreter::run(std::span<const int32_t> ids, Chunk& chunk, const LayerCallback& on_layer) const {
   int layer = -1;
   for (const Phase& phase : plan_.phases) {
     if (phase.layer != layer && on_layer) on_layer(layer, chunk.residual);
@@ -162,7 +171,7 @@ Rows Interpreter::forward(std::span<const int32_t> ids, bool use_long, KvCache& 
       case PhaseKind::head: break;  // logits() does it, for the rows that are asked for
     }
   }
-  cache.length += static_cast<int64_t>(ids.size());
+  chunk.cache.length += chunk.residual.count;
   return normalized(plan_.final_norm, chunk.residual);
 }
 

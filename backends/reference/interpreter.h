@@ -29,6 +29,8 @@ class Interpreter {
 
   /// Appends ids at positions cache.length.. and returns the rows after the final norm.
   Rows forward(std::span<const int32_t> ids, bool use_long, KvCache& cache, const LayerCallback& on_layer = {}) const;
+  /// The same for a plan without embedding: from residual rows.
+  Rows forward_states(Rows residual, bool use_long, KvCache& cache) const;
 
   /// logits [rows, vocab] of final-norm rows with a head matrix (the plan's own or another model's) and activations of that head.
   Rows head(Rows hidden, const WeightView& matrix, ActivationMode activation) const;
@@ -37,6 +39,7 @@ class Interpreter {
 
  private:
   struct Chunk;  // buffers of the rows in flight
+  Rows run(std::span<const int32_t> ids, Chunk& chunk, const LayerCallback& on_layer) const;
   void run_linear(const Phase& phase, Chunk& chunk) const;
   void run_attention(const Phase& phase, Chunk& chunk) const;
   void run_moe(const Phase& phase, Chunk& chunk) const;

@@ -67,6 +67,24 @@ class ReferenceSession : public Session {
     return compute(first_new, hidden_out);
   }
 
+  Status append_states(std::span<const float> residual, std::span<float> hidden_out) override {
+    const auto rows = static_cast<int64_t>(residual.size()) / plan_.hidden;
+    if (rows * plan_.hidden != static_cast<int64_t>(residual.size()) || hidden_out.size() != residual.size())
+      return fail(ErrorCode::invalid_argument, "{} values in and {} out are not the same rows of {}", residual.size(), hidden_out.size(), plan_.hidden);
+    if (length() != 0) return fail(ErrorCode::invalid_argument, "states begin a sequence of their own, this one holds {} positions", length());
+    if (rows > context_) return fail(ErrorCode::invalid_argument, "a sequence of {} tokens does not fit into the context of {}", rows, context_);
+    ids_.assign(static_cast<size_t>(rows), 0);
+    cache_is_long_ = needs_long(rows);
+    for (int64_t first = 0; first < rows; first += kChunk) {
+      const int64_t count = std::min(kChunk, rows - first);
+      Rows part(count, plan_.hidden);
+      std::copy_n(residual.begin() + first * plan_.hidden, count * plan_.hidden, part.values.begin());
+      const Rows out = interpreter_.forward_states(std::move(part), cache_is_long_, cache_);
+      std::copy(out.values.begin(), out.values.end(), hidden_out.begin() + first * plan_.hidden);
+    }
+    return {};
+  }
+
   std::span<const float> last_logits() const override { return last_logits_; }
 
   Status decode(int64_t count, const Sampler& sampler, const TokenCallback& on_token) override {

@@ -83,6 +83,10 @@ class Session {
   /// the vocabulary or a sequence longer than the context (naming both numbers); cancelled.
   virtual Status append(std::span<const int32_t> ids, std::span<float> hidden_out = {}) = 0;
 
+  /// For a stage of a plan (walk.h), which has no embedding: residual rows [rows, hidden] come in instead of ids, and what append() would give as
+  /// hidden states goes out; both may be the same memory. The sequence must be empty. Default: unsupported.
+  virtual Status append_states(std::span<const float> residual, std::span<float> hidden_out);
+
   /// Logits [vocab] after the last append() without hidden_out, or after decode().
   virtual std::span<const float> last_logits() const = 0;
 

@@ -103,6 +103,7 @@ struct Plan {
   std::string architecture;  // "phi3", "phi", "phimoe", "phi3small"
   std::string name;          // model name for people
   int64_t hidden = 0, layers = 0, heads = 0, kv_heads = 0, head_dim = 0, ffn = 0, vocab = 0;
+  int64_t first_layer = 0;   // of a stage of a larger plan (walk.h): its phases keep their layer's number, its KV cache begins here
   int64_t context = 0;       // largest position + 1 that the model was made for
   int64_t window = 0;        // key j is visible to query q iff q - j < window; 0 = all
   float attention_scale = 0; // multiplies q.k; 1/sqrt(head_dim) but for phi-3-small

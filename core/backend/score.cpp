@@ -10,7 +10,7 @@
 namespace phiscope {
 namespace {
 
-constexpr int kTop = 5;
+constexpr int kTop = 10;
 
 // A piece of a row that is worked on at once: three buffers of f64 stay in the first-level cache.
 constexpr int64_t kBlock = 512;
@@ -67,7 +67,7 @@ class Sum {
   std::array<double, 4> lanes_{};
 };
 
-// The ids of the five largest values, largest first, the lowest id first on ties.
+// The ids of the ten largest values, largest first, the lowest id first on ties.
 struct Top {
   std::array<float, kTop> value;
   std::array<int32_t, kTop> id;
@@ -123,10 +123,10 @@ PairSums sum_pair(std::span<const float> reference, std::span<const float> candi
   return {reference_sum.value(), candidate_sum.value(), difference_sum.value()};
 }
 
-uint8_t overlap(const Top& a, const Top& b) {
+uint8_t overlap(const Top& a, const Top& b, int top) {
   uint8_t common = 0;
-  for (int i = 0; i < a.count; ++i)
-    common = static_cast<uint8_t>(common + std::count(b.id.begin(), b.id.begin() + b.count, a.id[static_cast<size_t>(i)]));
+  for (int i = 0; i < std::min(a.count, top); ++i)
+    common = static_cast<uint8_t>(common + std::count(b.id.begin(), b.id.begin() + std::min(b.count, top), a.id[static_cast<size_t>(i)]));
   return common;
 }
 
@@ -157,7 +157,8 @@ PositionScore score_position(std::span<const float> reference, std::span<const f
   score.delta_p = static_cast<float>(std::exp(-nll) - std::exp(-nll_reference));
   score.top1_reference = top_reference.id[0];
   score.p_top1_reference = static_cast<float>(1.0 / sums.reference);
-  score.top5_overlap = overlap(top, top_reference);
+  score.top5_overlap = overlap(top, top_reference, 5);
+  score.top10_overlap = overlap(top, top_reference, 10);
   return score;
 }
 

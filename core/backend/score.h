@@ -19,6 +19,7 @@ struct PositionScore {
   int32_t top1 = 0, top1_reference = 0;  // lowest id on ties
   float p_top1_reference = 0;            // p0 of its own top 1: confidence bucket
   uint8_t top5_overlap = 0;              // ids common to both top 5
+  uint8_t top10_overlap = 0;             // and to both top 10
   bool same_top1() const { return top1 == top1_reference; }
 };
 
@@ -29,6 +30,10 @@ PositionScore score_position(std::span<const float> reference, std::span<const f
 /// its length, last id included, chooses the longrope list; reference_hidden must come from the same append.
 /// `reference_hidden`: final-norm hidden states of the reference for those positions [last - first + 1, hidden], or empty.
 Result<std::vector<PositionScore>> score_window(Session& session, std::span<const int32_t> window, int64_t first, int64_t last,
+                                                std::span<const float> reference_hidden, int64_t hidden, int64_t vocab);
+
+/// The same from final-norm states [rows, hidden] of the candidate that exist already; targets[i] follows row i.
+Result<std::vector<PositionScore>> score_states(Session& session, std::span<const float> states, std::span<const int32_t> targets,
                                                 std::span<const float> reference_hidden, int64_t hidden, int64_t vocab);
 
 /// Sum of ln p of `continuation` after `context`, and whether every id was the greedy choice; leaves the session at the context's end, so that

@@ -12,4 +12,8 @@ Result<std::vector<float>> Session::trace(std::span<const int32_t> /*ids*/) {
   return fail(ErrorCode::unsupported, "this backend does not give hidden states layer by layer; the reference backend does");
 }
 
+Status Session::append_states(std::span<const float> /*residual*/, std::span<float> /*hidden_out*/) {
+  return fail(ErrorCode::unsupported, "this backend cannot run a model layer by layer; reference and cpu can");
+}
+
 }  // namespace phiscope

@@ -15,6 +15,12 @@ Status check_targets(std::span<const int32_t> targets, int64_t vocab) {
   return {};
 }
 
+Status check_reference(std::span<const float> reference_hidden, int64_t count, int64_t hidden) {
+  if (reference_hidden.empty() || static_cast<int64_t>(reference_hidden.size()) == count * hidden) return {};
+  return fail(ErrorCode::invalid_argument, "{} reference hidden states of {} values were expected, {} values came", count, hidden,
+              reference_hidden.size());
+}
+
 template <class T>
 std::span<T> row_of(std::span<T> values, int64_t row, int64_t width) {
   return values.subspan(static_cast<size_t>(row * width), static_cast<size_t>(width));
@@ -28,32 +34,38 @@ Result<std::vector<PositionScore>> score_window(Session& session, std::span<cons
   if (first < 0 || last < first || last + 1 >= length)
     return fail(ErrorCode::invalid_argument, "positions {} to {} cannot be scored in a window of {} ids", first, last, length);
   const int64_t count = last - first + 1;
-  if (!reference_hidden.empty() && static_cast<int64_t>(reference_hidden.size()) != count * hidden)
-    return fail(ErrorCode::invalid_argument, "{} reference hidden states of {} values were expected, {} values came", count, hidden,
-                reference_hidden.size());
-
   PHISCOPE_TRY(check_targets(window.subspan(static_cast<size_t>(first + 1), static_cast<size_t>(count)), vocab));
+  PHISCOPE_TRY(check_reference(reference_hidden, count, hidden));
   PHISCOPE_TRY(session.truncate(0));
   std::vector<float> states(static_cast<size_t>(length * hidden));
   PHISCOPE_TRY(session.append(window, states));
+  return score_states(session, std::span(states).subspan(static_cast<size_t>(first * hidden), static_cast<size_t>(count * hidden)),
+                      window.subspan(static_cast<size_t>(first + 1), static_cast<size_t>(count)), reference_hidden, hidden, vocab);
+}
 
+Result<std::vector<PositionScore>> score_states(Session& session, std::span<const float> states, std::span<const int32_t> targets,
+                                                std::span<const float> reference_hidden, int64_t hidden, int64_t vocab) {
+  const auto count = static_cast<int64_t>(targets.size());
+  if (static_cast<int64_t>(states.size()) != count * hidden)
+    return fail(ErrorCode::invalid_argument, "{} states of {} values were expected, {} values came", count, hidden, states.size());
+  PHISCOPE_TRY(check_targets(targets, vocab));
+  PHISCOPE_TRY(check_reference(reference_hidden, count, hidden));
   const int64_t step = std::min(rows_at_once(vocab), count);
   std::vector<float> candidate(static_cast<size_t>(step * vocab)), reference(reference_hidden.empty() ? 0 : candidate.size());
   std::vector<PositionScore> scores;
-  scores.reserve(static_cast<size_t>(count));
+  scores.reserve(targets.size());
   for (int64_t row = 0; row < count; row += step) {
     const int64_t rows = std::min(step, count - row);
-    const auto part = [&](std::span<const float> all, int64_t from) {
-      return all.subspan(static_cast<size_t>(from * hidden), static_cast<size_t>(rows * hidden));
+    const auto part = [&](std::span<const float> all) {
+      return all.subspan(static_cast<size_t>(row * hidden), static_cast<size_t>(rows * hidden));
     };
     const auto used = static_cast<size_t>(rows * vocab);
-    PHISCOPE_TRY(session.logits(part(states, first + row), Head::own, std::span(candidate).first(used)));
-    if (!reference.empty()) PHISCOPE_TRY(session.logits(part(reference_hidden, row), Head::reference, std::span(reference).first(used)));
+    PHISCOPE_TRY(session.logits(part(states), Head::own, std::span(candidate).first(used)));
+    if (!reference.empty()) PHISCOPE_TRY(session.logits(part(reference_hidden), Head::reference, std::span(reference).first(used)));
     for (int64_t i = 0; i < rows; ++i) {
       const std::span<const float> reference_row =
           reference.empty() ? std::span<const float>{} : row_of(std::span<const float>(reference), i, vocab);
-      scores.push_back(score_position(reference_row, row_of(std::span<const float>(candidate), i, vocab),
-                                      window[static_cast<size_t>(first + row + i + 1)]));
+      scores.push_back(score_position(reference_row, row_of(std::span<const float>(candidate), i, vocab), targets[static_cast<size_t>(row + i)]));
     }
   }
   return scores;

@@ -88,7 +88,10 @@ Action add_bench(CLI::App& command, const Shared& shared) {
   command.add_option("MODEL", request->models, "One or more models")->required();
   command.add_option("--recipe", request->recipes, "Precisions, separated by commas, or a .toml file")->capture_default_str()->type_name("R,R");
   command.add_option("--backend", request->backends, "Backends, separated by commas (default: the best available)")->delimiter(',')->type_name("B,B");
-  command.add_option("--suite", request->suite, "quick, standard, full, or a .toml file")->capture_default_str();
+  command.add_option("--suite", request->suite, "quick, standard, full, tasks (nothing but --task), or a .toml file")->capture_default_str();
+  command.add_option("--task", request->task_files, "Questions in a published form, FILE:FORMAT or FILE:FORMAT:SHOTS_FILE (see datasets/tasks/README.md)")
+      ->type_name("F:F")
+      ->allow_extra_args(false);
   add_threads_option(command, request->threads);
   CLI::Option* turns = command.add_flag("--interleave", *interleave, "Measure the precisions in turns, A B B A (default when memory allows)");
   command.add_flag("--no-interleave", *no_interleave, "Measure one precision after the other")->excludes(turns);

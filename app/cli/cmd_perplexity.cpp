@@ -40,6 +40,8 @@ Action add_perplexity(CLI::App& command, const Shared& shared) {
   command.add_option("--chunk", request->chunk, "Tokens per window; the second half is scored")->capture_default_str()->check(CLI::Range(2, 1 << 20));
   command.add_option("--chunks", request->max_chunks, "Stop after so many windows (default: the whole text)")->check(CLI::Range(1, 1 << 30));
   command.add_option("--stride", request->stride, "Sliding windows instead: each moves on by so many tokens, which are scored")->check(CLI::Range(1, 1 << 20));
+  command.add_flag("--layer-by-layer", request->layer_by_layer,
+                   "Keep one layer's weights in memory at a time; happens by itself where the model does not fit");
   return [request, &shared]() -> Result<int> {
     ProgressLine line(shared.quiet);
     PHISCOPE_ASSIGN(const session::PerplexityResult result, session::perplexity(*request, call_options(line)));

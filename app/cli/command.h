@@ -48,6 +48,7 @@ Action add_quantize(CLI::App& command, const Shared& shared);
 Action add_recipe(CLI::App& command, const Shared& shared);
 Action add_bench(CLI::App& command, const Shared& shared);
 Action add_compare(CLI::App& command, const Shared& shared);
+Action add_tokens(CLI::App& command, const Shared& shared);
 Action add_report(CLI::App& command, const Shared& shared);
 Action add_device(CLI::App& command, const Shared& shared);
 Action add_runs(CLI::App& command, const Shared& shared);

@@ -25,6 +25,8 @@ constexpr std::array kCommands{
                "phiscope bench bundled:tiny-phi --recipe fp32,int8,int4 --suite quick", &add_bench},
     CommandRow{"compare", "Compare stored runs with a verdict per metric", "phiscope compare last last~1 --fail-on worse",
                &add_compare},
+    CommandRow{"tokens", "Show where in the text a stored run's precision hurts, with both distributions",
+               "phiscope tokens last --worst 20", &add_tokens},
     CommandRow{"report", "Write a report of stored runs", "phiscope report --format html --out report.html", &add_report},
     CommandRow{"device", "Measure this machine", "phiscope device probe", &add_device},
     CommandRow{"runs", "List, show, delete and export stored runs", "phiscope runs list", &add_runs},

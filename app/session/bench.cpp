@@ -58,6 +58,7 @@ std::string command_of(const BenchRequest& request) {
   command += " --recipe " + shell_word(request.recipes);
   if (!request.backends.empty()) command += " --backend " + shell_word(fmt::format("{}", fmt::join(request.backends, ",")));
   command += " --suite " + shell_word(request.suite);
+  for (const std::string& task : request.task_files) command += " --task " + shell_word(task);
   if (request.threads > 0) command += fmt::format(" --threads {}", request.threads);
   if (request.interleave) command += *request.interleave ? " --interleave" : " --no-interleave";
   return command;
@@ -143,6 +144,7 @@ Status Bench::check_request() {
   PHISCOPE_ASSIGN(suite_, bench::load_suite(request_.suite, datasets_folder()));
   if (!request_.fidelity) suite_.fidelity.clear();
   if (!request_.tasks) suite_.tasks.clear();
+  for (const std::string& task : request_.task_files) PHISCOPE_TRY(bench::add_task_argument(suite_, task));
   PHISCOPE_ASSIGN(recipes_, recipe_choices(request_.recipes));
   CallOptions plain;
   plain.cancel = cancel_;
@@ -306,6 +308,7 @@ void Bench::run_candidates(const Group& group, size_t first, size_t count, const
                        group.has_fidelity};
     candidate.run = std::move(run);
     candidate.reference_hidden = group.reference.files;
+    candidate.reference_floors = group.reference.floors;
     candidate.reference_reason = group.reference.reason;
     candidate.quantize_s = group.quantize_s[r];
     candidate.begin_ns = begin_ns;

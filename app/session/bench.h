@@ -20,6 +20,7 @@ struct BenchRequest {
   std::string recipes = "source";        // comma list or a recipe file
   std::vector<std::string> backends;     // empty = the best available
   std::string suite = "quick";           // name or .toml file
+  std::vector<std::string> task_files;   // FILE:FORMAT or FILE:FORMAT:SHOTS_FILE, beside the suite's own tasks
   int threads = 0;                       // 0 = usable cores
   std::string instruction_set;           // forced kernel set
   std::filesystem::path database;        // empty = Store::default_path()

@@ -40,11 +40,11 @@ struct Opened {
   bench::OpenReply reply;
   TargetReport report;
 };
-Result<Opened> open_target(const Target& target, int64_t context, const CallOptions& options) {
+Result<Opened> open_target(const Target& target, int64_t context, const CallOptions& options, bool layer_by_layer = false) {
   Opened opened;
   PHISCOPE_ASSIGN(opened.client, start_worker(options));
   bench::OpenBlock block{target.model, target.recipe, target.backend, target.threads, target.context > 0 ? target.context : context,
-                         target.instruction_set, false};
+                         target.instruction_set, false, layer_by_layer};
   PHISCOPE_ASSIGN(const Json json, opened.client->request("open", to_json(block), kModelSeconds, progress_to(options), options.cancel));
   PHISCOPE_ASSIGN(opened.reply, from_json<bench::OpenReply>(json));
   const bench::OpenReply& r = opened.reply;
@@ -110,7 +110,7 @@ Result<LogitsResult> write_logits(const LogitsRequest& request, const CallOption
 }
 
 Result<PerplexityResult> perplexity(const PerplexityRequest& request, const CallOptions& options) {
-  PHISCOPE_ASSIGN(Opened opened, open_target(request.target, request.chunk, options));
+  PHISCOPE_ASSIGN(Opened opened, open_target(request.target, request.chunk, options, request.layer_by_layer));
   if (opened.reply.synthetic)
     return fail(ErrorCode::unsupported, "{} has random weights; its perplexity says nothing", request.target.model);
   if (request.chunk > opened.reply.context)

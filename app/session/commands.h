@@ -76,6 +76,7 @@ struct PerplexityRequest {
   Target target;
   std::filesystem::path file;
   int64_t chunk = 512, max_chunks = 0, stride = 0;
+  bool layer_by_layer = false;  // one layer in memory at a time; happens by itself where the model does not fit
 };
 struct PerplexityResult {
   double perplexity = 0, nll_mean = 0, nll_standard_error = 0;

@@ -17,6 +17,7 @@ struct ReferenceRequest {
 };
 struct ReferenceFiles {
   std::vector<std::filesystem::path> files;  // one per fidelity part; empty when there is no reference
+  std::vector<double> floors;                // of each part: mean KLD of the reference under BF16 rounding after every layer; 0 = unknown
   std::string reason;                        // why there is none
   bool computed = false;                     // now, not found in the cache
 };

@@ -62,8 +62,8 @@ Result<ItemsReply> WorkerEngine::items(const ItemsBlock& block, const bench::Pro
   PHISCOPE_ASSIGN(std::vector<Series> series, read_series_file(out));
   std::error_code ignored;
   std::filesystem::remove(out, ignored);
-  if (series.size() != 1) return fail(ErrorCode::internal, "the worker wrote {} series for one task", series.size());
-  return ItemsReply{std::move(series[0])};
+  if (series.size() != 2) return fail(ErrorCode::internal, "the worker wrote {} series for one task", series.size());
+  return ItemsReply{std::move(series[0]), std::move(series[1])};
 }
 
 Result<MemoryReply> WorkerEngine::memory() {

@@ -73,11 +73,17 @@ Result<Json> score_job(const Json& request, JobContext& context) {
   return to_json(reply);
 }
 
+Result<Json> distributions_job(const Json& request, JobContext& context) {
+  PHISCOPE_ASSIGN(const DistributionsBlock block, from_json<DistributionsBlock>(request));
+  PHISCOPE_ASSIGN(const DistributionsReply reply, context.engine.distributions(block, context.progress));
+  return to_json(reply);
+}
+
 Result<Json> items_job(const Json& request, JobContext& context) {
   PHISCOPE_ASSIGN(const ItemsBlock block, from_json<ItemsBlock>(request));
   PHISCOPE_ASSIGN(const std::filesystem::path out, path_field(request, "out"));
   PHISCOPE_ASSIGN(const ItemsReply reply, context.engine.items(block, context.progress));
-  PHISCOPE_TRY(write_series_file(out, std::span(&reply.items, 1)));
+  PHISCOPE_TRY(write_series_file(out, std::vector<Series>{reply.items, reply.choices}));
   return Json::object();
 }
 
@@ -94,6 +100,7 @@ Result<Json> close_job(const Json&, JobContext& context) {
 Result<Json> logits_job(const Json& request, JobContext& context) {
   OpenedModel* opened = context.engine.opened();
   if (opened == nullptr) return fail(ErrorCode::internal, "no model is open; send 'open' first");
+  if (!opened->session) return fail(ErrorCode::unsupported, "{} does not fit into memory, so its logits cannot be written", opened->model.name);
   PHISCOPE_ASSIGN(const GenerateBlock block, from_json<GenerateBlock>(Json{{"prompt", request.value("ids", Json::array())}}));
   PHISCOPE_ASSIGN(const std::filesystem::path out, path_field(request, "out"));
   const auto positions = static_cast<int64_t>(block.prompt.size());

@@ -12,6 +12,7 @@ constexpr JobRow kJobs[] = {
     {"open", open_job},         {"prefill", prefill_job},   {"generate", generate_job}, {"hidden", hidden_job},
     {"score", score_job},       {"items", items_job},       {"memory", memory_job},     {"close", close_job},
     {"logits", logits_job},     {"identify", identify_job}, {"prepare", prepare_job},   {"forecast", forecast_job},
+    {"distributions", distributions_job},
     {"quantize", quantize_job}, {"backends", backends_job}, {"probe", probe_job},
 };
 

@@ -32,6 +32,7 @@ Result<Json> prefill_job(const Json& request, JobContext& context);
 Result<Json> generate_job(const Json& request, JobContext& context);
 Result<Json> hidden_job(const Json& request, JobContext& context);
 Result<Json> score_job(const Json& request, JobContext& context);
+Result<Json> distributions_job(const Json& request, JobContext& context);
 Result<Json> items_job(const Json& request, JobContext& context);
 Result<Json> memory_job(const Json& request, JobContext& context);
 Result<Json> close_job(const Json& request, JobContext& context);

@@ -6,7 +6,7 @@
 #include <fmt/format.h>
 
 #include "core/bench/catalogue.h"
-#include "core/stats/constants.h"
+#include "core/stats/bootstrap.h"
 #include "core/stats/proportion.h"
 #include "core/stats/summary.h"
 
@@ -30,11 +30,6 @@ class Metrics {
     if (!last().value || !std::isfinite(low) || !std::isfinite(high)) return;
     last().low = low;
     last().high = high;
-  }
-  /// mean ± 1.96 SE.
-  void with_error(const std::string& id, double number, double standard_error, int64_t n) {
-    const double half = stats::kNormal95 * standard_error;
-    interval(id, number, number - half, number + half, n);
   }
   void reason(const std::string& id, std::string why, int64_t n = 0) {
     add(id).reason = std::move(why);
@@ -163,71 +158,140 @@ void sustained_metric(const Run& run, Metrics& metrics) {
   }
 }
 
-/// All positions of one text.
+using Chunks = std::vector<std::vector<double>>;  // [window][position]
+
+/// All scored positions of one text, window by window: positions of a window are correlated, so windows are what is drawn again.
 struct Positions {
-  std::vector<double> nll, nll_reference, kld, delta_p, same_top1, top5;
+  Chunks nll, gain, kld, delta_p, squares, same_top1, top5, top10, confidence;
   void append(const Series& series);
+  int64_t count() const {
+    int64_t n = 0;
+    for (const std::vector<double>& window : nll) n += static_cast<int64_t>(window.size());
+    return n;
+  }
 };
 
-void extend(std::vector<double>& target, const std::vector<double>* source) {
-  if (source != nullptr) target.insert(target.end(), source->begin(), source->end());
+/// `values` empty where the run has no such column.
+template <class Value>
+void add_window(Chunks& chunks, const Series& series, std::string_view name, Value value) {
+  const std::vector<double>* values = column(series, name);
+  if (values == nullptr) return;
+  std::vector<double>& window = chunks.emplace_back();
+  for (size_t i = 0; i < values->size(); ++i) window.push_back(value((*values)[i], i));
 }
 
 void Positions::append(const Series& series) {
-  extend(nll, column(series, "nll"));
-  extend(nll_reference, column(series, "nll_reference"));
-  extend(kld, column(series, "kld"));
-  extend(delta_p, column(series, "delta_p"));
+  const auto itself = [](double v, size_t) { return v; };
+  add_window(nll, series, "nll", itself);
+  add_window(kld, series, "kld", itself);
+  add_window(confidence, series, "p_top1_reference", itself);
+  add_window(top5, series, "top5_overlap", [](double v, size_t) { return v / 5; });
+  add_window(top10, series, "top10_overlap", [](double v, size_t) { return v / 10; });
+  add_window(delta_p, series, "delta_p", [](double v, size_t) { return 100 * v; });
+  add_window(squares, series, "delta_p", [](double v, size_t) { return 1e4 * v * v; });
+  const std::vector<double>* own = column(series, "nll");
   const std::vector<double>* top1 = column(series, "top1");
-  const std::vector<double>* reference = column(series, "top1_reference");
-  for (size_t i = 0; top1 != nullptr && reference != nullptr && i < std::min(top1->size(), reference->size()); ++i)
-    same_top1.push_back((*top1)[i] == (*reference)[i] ? 1 : 0);
-  if (const std::vector<double>* overlap = column(series, "top5_overlap"))
-    for (const double ids : *overlap) top5.push_back(ids / 5);
+  if (own != nullptr) add_window(gain, series, "nll_reference", [&](double v, size_t i) { return (*own)[i] - v; });
+  if (top1 != nullptr) add_window(same_top1, series, "top1_reference", [&](double v, size_t i) { return (*top1)[i] == v ? 1.0 : 0.0; });
 }
 
+std::vector<stats::ChunkSum> sums_of(const Chunks& chunks) {
+  std::vector<stats::ChunkSum> sums;
+  for (const std::vector<double>& chunk : chunks) {
+    stats::ChunkSum sum{0, static_cast<double>(chunk.size())};
+    for (const double value : chunk) sum.sum += value;
+    sums.push_back(sum);
+  }
+  return sums;
+}
+
+std::vector<double> joined(const Chunks& chunks) {
+  std::vector<double> all;
+  for (const std::vector<double>& chunk : chunks) all.insert(all.end(), chunk.begin(), chunk.end());
+  return all;
+}
+
+/// Mean with its bootstrap interval over windows; a single window says nothing about another, so its interval comes from its positions' SE.
+stats::Interval mean_interval(const Chunks& chunks) {
+  if (chunks.size() < 2) return stats::normal_mean_interval(joined(chunks));
+  return stats::chunk_mean(sums_of(chunks));
+}
+
+/// interval of `change` of the mean, which never falls.
+template <class Change>
+void mean_metric(Metrics& metrics, const std::string& id, const Chunks& chunks, int64_t n, Change change) {
+  const stats::Interval mean = mean_interval(chunks);
+  metrics.interval(id, change(mean.estimate), change(mean.low), change(mean.high), n);
+}
+
+void quantile_metric(Metrics& metrics, const std::string& id, const Chunks& chunks, double p, int64_t n) {
+  const std::vector<double> all = joined(chunks);
+  if (!stats::has_percentile(n, p))
+    return metrics.reason(id, fmt::format("{} positions are too few for this percentile; {} are needed", n, std::ceil(5 / std::min(p, 1 - p) - 1e-9)), n);
+  if (chunks.size() < 2) return metrics.value(id, stats::quantile(all, p), n);
+  const stats::Interval interval = stats::chunk_quantile(chunks, p);
+  metrics.interval(id, interval.estimate, interval.low, interval.high, n);
+}
+
+const auto kSame = [](double v) { return v; };
+
 void perplexity_metrics(const Positions& p, double scored_bytes, const std::string& suffix, Metrics& metrics) {
-  const auto n = static_cast<int64_t>(p.nll.size());
-  const double mean = stats::mean(p.nll), error = stats::standard_error(p.nll);
-  metrics.with_error("perplexity" + suffix, std::exp(mean), std::exp(mean) * error, n);
-  metrics.with_error("nll_mean" + suffix, mean, error, n);
-  if (scored_bytes > 0) {
-    const double per_byte = static_cast<double>(n) / (std::numbers::ln2 * scored_bytes);
-    metrics.with_error("bits_per_byte" + suffix, mean * per_byte, error * per_byte, n);
+  const int64_t n = p.count();
+  mean_metric(metrics, "perplexity" + suffix, p.nll, n, [](double v) { return std::exp(v); });
+  mean_metric(metrics, "nll_mean" + suffix, p.nll, n, kSame);
+  const double per_byte = scored_bytes > 0 ? static_cast<double>(n) / (std::numbers::ln2 * scored_bytes) : 0;
+  if (per_byte > 0) mean_metric(metrics, "bits_per_byte" + suffix, p.nll, n, [&](double v) { return v * per_byte; });
+}
+
+/// Undecided positions dominate the mean; damage shows where the reference is sure.
+void bucket_metrics(const Positions& p, const std::string& suffix, Metrics& metrics) {
+  static constexpr std::pair<double, double> kBuckets[] = {{0, 0.25}, {0.25, 0.5}, {0.5, 0.75}, {0.75, 0.95}, {0.95, 1}};
+  if (p.confidence.size() != p.kld.size()) return;
+  for (const auto& [low, high] : kBuckets) {
+    Chunks chosen(p.kld.size());
+    int64_t n = 0;
+    for (size_t w = 0; w < p.kld.size(); ++w)
+      for (size_t i = 0; i < p.kld[w].size() && i < p.confidence[w].size(); ++i)
+        if (p.confidence[w][i] >= low && (p.confidence[w][i] < high || high == 1)) chosen[w].push_back(p.kld[w][i]), ++n;
+    const std::string id = fmt::format("kld_bucket{}:{}-{}", suffix, low, high);
+    if (n < kLeastPositions) metrics.reason(id, fmt::format("{} positions are too few; {} are needed", n, kLeastPositions), n);
+    else mean_metric(metrics, id, chosen, n, kSame);
   }
 }
 
-void kld_metrics(const Positions& p, const std::string& suffix, Metrics& metrics) {
-  const auto n = static_cast<int64_t>(p.kld.size());
+void kld_metrics(const Positions& p, double floor, const std::string& suffix, Metrics& metrics) {
+  const int64_t n = p.count();
   static const std::pair<const char*, double> kPercentiles[] = {
       {"kld_median", 0.5}, {"kld_p90", 0.9}, {"kld_p95", 0.95}, {"kld_p99", 0.99}, {"kld_p999", 0.999}};
   if (n < kLeastPositions) {
     metrics.reason("kld_mean" + suffix, fmt::format("{} positions are too few; {} are needed", n, kLeastPositions), n);
     return;
   }
-  metrics.with_error("kld_mean" + suffix, stats::mean(p.kld), stats::standard_error(p.kld), n);
-  for (const auto& [id, probability] : kPercentiles) {
-    const auto found = stats::supported_quantile(p.kld, probability);
-    if (found) metrics.value(id + suffix, *found, n);
-    else metrics.reason(id + suffix, fmt::format("{} positions are too few for this percentile; {:.0f} are needed", n,
-                                                 std::ceil(5 / (1 - probability) - 1e-9)), n);
-  }
-  metrics.value("kld_max" + suffix, *std::max_element(p.kld.begin(), p.kld.end()), n);
+  mean_metric(metrics, "kld_mean" + suffix, p.kld, n, kSame);
+  for (const auto& [id, probability] : kPercentiles) quantile_metric(metrics, id + suffix, p.kld, probability, n);
+  const std::vector<double> all = joined(p.kld);
+  metrics.value("kld_max" + suffix, *std::max_element(all.begin(), all.end()), n);
+  if (floor > 0) mean_metric(metrics, "kld_x_floor" + suffix, p.kld, n, [&](double v) { return v / floor; });
+  bucket_metrics(p, suffix, metrics);
 }
 
 void difference_metrics(const Positions& p, const std::string& suffix, Metrics& metrics) {
-  const auto n = static_cast<int64_t>(p.delta_p.size());
-  std::vector<double> difference(p.nll_reference.size()), squares(p.delta_p.size());
-  for (size_t i = 0; i < difference.size() && i < p.nll.size(); ++i) difference[i] = p.nll[i] - p.nll_reference[i];
-  for (size_t i = 0; i < squares.size(); ++i) squares[i] = p.delta_p[i] * p.delta_p[i];
-  metrics.with_error("ln_ppl_ratio" + suffix, stats::mean(difference), stats::standard_error(difference), n);
-  const auto same = static_cast<int64_t>(std::count(p.same_top1.begin(), p.same_top1.end(), 1.0));
-  const stats::Interval agreement = stats::wilson_interval(same, n);
-  metrics.interval("same_top1" + suffix, static_cast<double>(same) / static_cast<double>(n), agreement.low, agreement.high, n);
-  metrics.with_error("top5_overlap" + suffix, stats::mean(p.top5), stats::standard_error(p.top5), n);
-  metrics.with_error("dp_mean" + suffix, 100 * stats::mean(p.delta_p), 100 * stats::standard_error(p.delta_p), n);
-  const double rms = std::sqrt(stats::mean(squares));
-  metrics.with_error("dp_rms" + suffix, 100 * rms, rms > 0 ? 100 * stats::standard_error(squares) / (2 * rms) : 0, n);
+  const int64_t n = p.count();
+  mean_metric(metrics, "ln_ppl_ratio" + suffix, p.gain, n, kSame);
+  mean_metric(metrics, "same_top1" + suffix, p.same_top1, n, kSame);
+  mean_metric(metrics, "top5_overlap" + suffix, p.top5, n, kSame);
+  if (!p.top10.empty()) mean_metric(metrics, "top10_overlap" + suffix, p.top10, n, kSame);
+  mean_metric(metrics, "dp_mean" + suffix, p.delta_p, n, kSame);
+  mean_metric(metrics, "dp_rms" + suffix, p.squares, n, [](double v) { return std::sqrt(std::max(v, 0.0)); });
+  quantile_metric(metrics, "dp_p01" + suffix, p.delta_p, 0.01, n);
+  quantile_metric(metrics, "dp_p99" + suffix, p.delta_p, 0.99, n);
+}
+
+double sample_value(const Run& run, const std::string& id) {
+  double value = 0;
+  for (const Sample& sample : run.samples)
+    if (sample.metric == id) value = sample.value;
+  return value;
 }
 
 void fidelity_metrics(const Run& run, Metrics& metrics) {
@@ -242,13 +306,10 @@ void fidelity_metrics(const Run& run, Metrics& metrics) {
   }
   for (const std::string& suffix : order) {
     const Positions& p = texts[suffix];
-    if (p.nll.empty()) continue;
-    double bytes = 0;
-    for (const Sample& sample : run.samples)
-      if (sample.metric == "scored_bytes" + suffix) bytes = sample.value;
-    perplexity_metrics(p, bytes, suffix, metrics);
+    if (p.count() == 0) continue;
+    perplexity_metrics(p, sample_value(run, "scored_bytes" + suffix), suffix, metrics);
     if (p.kld.empty()) continue;
-    kld_metrics(p, suffix, metrics);
+    kld_metrics(p, sample_value(run, "kld_floor" + suffix), suffix, metrics);
     difference_metrics(p, suffix, metrics);
   }
 }

@@ -28,6 +28,7 @@ struct OpenBlock {
   int64_t context = 0;
   std::string instruction_set;
   bool with_reference_head = true;  // needed by score(); refused for synthetic models
+  bool layer_by_layer = false;      // one layer in memory at a time even if all fit; then only hidden() and score() work
 };
 struct OpenReply {
   std::string model_name, model_hash, artifact_hash, tokenizer_hash, artifact_path;
@@ -35,6 +36,7 @@ struct OpenReply {
   uint64_t file_bytes = 0;
   double bits_per_weight = 0;
   bool synthetic = false;          // accuracy metrics have no value
+  bool layer_by_layer = false;     // asked for, or the model does not fit into memory
   bool artifact_made = false;      // quantized now, not from the cache
   double quantize_s = 0, open_s = 0, load_s = 0;  // open_s: reading headers and checking hashes; load_s: mapping or packing on the backend
   double page_cache_share = -1;    // of the weight files, in memory before they were opened; -1 = unknown
@@ -90,6 +92,7 @@ struct Windows {
   int64_t chunk = 512;
   int64_t stride = 0;            // 0 = llama.cpp's rule (contiguous chunks, second half scored); else Hugging Face's sliding windows
   int64_t max_chunks = 0;        // 0 = all
+  bool bf16_noise = false;       // rounds the residual rows to BF16 after every layer: what such rounding costs is the noise floor
 };
 /// Final-norm hidden states of all scored positions, written as f32 to `out` for score(); done by the reference engine.
 struct HiddenReply {
@@ -107,15 +110,21 @@ struct ScoreReply {
 };
 
 struct ItemsBlock {
-  std::filesystem::path task;    // .jsonl
-  std::string kind;              // "multiple_choice", "exact_match"
+  std::filesystem::path task;    // the questions
+  std::filesystem::path format;  // task_format.h; empty = Phiscope's own form, said by the fields below
+  std::filesystem::path shots_file;  // worked examples; empty = none
+  int64_t shots = -1;            // so many of them; -1 = the format's number
+  std::string kind;              // "multiple_choice", "cloze", "exact_match"
   int64_t max_items = 0;         // 0 = all
   int64_t max_new_tokens = 16;   // exact match
   std::string stop;              // exact match: generation ends before this text
 };
 struct ItemsReply {
-  /// Kind "task_items": columns item, correct, correct_normalized, choice, answer, log_likelihood.
+  /// Kind "task_items": columns item, correct, correct_normalized, choice, choice_normalized, answer, log_likelihood (of the right answer),
+  /// prompt_hash (48 bits). choice and answer are -1 where nothing is chosen.
   Series items;
+  /// Kind "task_choices": columns item, choice, log_likelihood, characters; a row for each text whose likelihood was taken.
+  Series choices;
 };
 
 struct MemoryReply {

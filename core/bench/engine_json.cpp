@@ -44,6 +44,7 @@ void visit(V& v, OpenBlock& x) {
   v("context", x.context);
   v("instruction_set", x.instruction_set);
   v("with_reference_head", x.with_reference_head);
+  v("layer_by_layer", x.layer_by_layer);
 }
 template <class V>
 void visit(V& v, OpenReply& x) {
@@ -60,6 +61,7 @@ void visit(V& v, OpenReply& x) {
   v("file_bytes", x.file_bytes);
   v("bits_per_weight", x.bits_per_weight);
   v("synthetic", x.synthetic);
+  v("layer_by_layer", x.layer_by_layer);
   v("artifact_made", x.artifact_made);
   v("quantize_s", x.quantize_s);
   v("open_s", x.open_s);
@@ -120,6 +122,34 @@ void visit(V& v, Windows& x) {
   v("chunk", x.chunk);
   v("stride", x.stride);
   v("max_chunks", x.max_chunks);
+  v("bf16_noise", x.bf16_noise);
+}
+template <class V>
+void visit(V& v, DistributionsBlock& x) {
+  v("windows", x.windows);
+  v("window", x.window);
+  v("position", x.position);
+  v("top", x.top);
+  v("around", x.around);
+}
+template <class V>
+void visit(V& v, TokenChance& x) {
+  v("id", x.id);
+  v("p", x.p);
+  v("text", x.text);
+}
+template <class V>
+void visit(V& v, TokenPlace& x) {
+  v("target", x.target);
+  v("p_target", x.p_target);
+  v("before", x.before);
+  v("word", x.word);
+  v("after", x.after);
+  v("top", x.top);
+}
+template <class V>
+void visit(V& v, DistributionsReply& x) {
+  v("places", x.places);
 }
 template <class V>
 void visit(V& v, HiddenReply& x) {
@@ -140,6 +170,9 @@ void visit(V& v, ScoreReply& x) {
 template <class V>
 void visit(V& v, ItemsBlock& x) {
   v("task", x.task);
+  v("format", x.format);
+  v("shots_file", x.shots_file);
+  v("shots", x.shots);
   v("kind", x.kind);
   v("max_items", x.max_items);
   v("max_new_tokens", x.max_new_tokens);
@@ -166,8 +199,16 @@ struct Writer {
   void operator()(const char* key, T& value) {
     if constexpr (std::is_same_v<T, std::filesystem::path>) {
       json[key] = value.string();
-    } else if constexpr (std::is_arithmetic_v<T> || std::is_same_v<T, std::string> || is_vector<T>::value) {
+    } else if constexpr (std::is_arithmetic_v<T> || std::is_same_v<T, std::string>) {
       json[key] = value;
+    } else if constexpr (is_vector<T>::value) {
+      Json list = Json::array();
+      for (auto& element : value) {
+        Writer one;
+        one("", element);
+        list.push_back(std::move(one.json[""]));
+      }
+      json[key] = std::move(list);
     } else {
       Writer inner;
       visit(inner, value);
@@ -250,6 +291,8 @@ PHISCOPE_BENCH_JSON(PrefillReply)
 PHISCOPE_BENCH_JSON(GenerateBlock)
 PHISCOPE_BENCH_JSON(GenerateReply)
 PHISCOPE_BENCH_JSON(Windows)
+PHISCOPE_BENCH_JSON(DistributionsBlock)
+PHISCOPE_BENCH_JSON(DistributionsReply)
 PHISCOPE_BENCH_JSON(HiddenReply)
 PHISCOPE_BENCH_JSON(ScoreReply)
 PHISCOPE_BENCH_JSON(ItemsBlock)

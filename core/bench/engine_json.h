@@ -4,6 +4,7 @@
 
 #include "core/base/json.h"
 #include "core/base/result.h"
+#include "core/bench/distributions.h"
 #include "core/bench/engine.h"
 
 namespace phiscope::bench {

@@ -6,13 +6,10 @@
 #include <mutex>
 #include <thread>
 
-#include "core/backend/score.h"
 #include "core/base/platform/disturbance.h"
 #include "core/base/platform/platform.h"
 #include "core/base/text.h"
-#include "core/bench/hidden_file.h"
 #include "core/bench/tasks.h"
-#include "core/bench/windows.h"
 
 namespace phiscope::bench {
 namespace {
@@ -24,15 +21,15 @@ constexpr auto kIdleTime = std::chrono::milliseconds(300);  // RAPL counters mov
 
 double seconds_between(int64_t begin_ns, int64_t end_ns) { return static_cast<double>(end_ns - begin_ns) * 1e-9; }
 
+void tell(const Progress& progress, double fraction, std::string_view what) {
+  if (progress) progress(fraction, what);
+}
+
 bool all_finite(std::span<const float> values) {
   return std::all_of(values.begin(), values.end(), [](float v) { return std::isfinite(v); });
 }
 
 bool contains(const std::vector<int32_t>& ids, int32_t id) { return std::find(ids.begin(), ids.end(), id) != ids.end(); }
-
-void report(const Progress& progress, double fraction, std::string_view what) {
-  if (progress) progress(fraction, what);
-}
 
 std::vector<WeightEncoding> encodings_of(const Plan& plan, const WeightSource& weights) {
   std::vector<WeightEncoding> encodings;
@@ -112,11 +109,13 @@ LocalEngine::~LocalEngine() = default;
 
 Status LocalEngine::need_model() const {
   if (opened_ && opened_->session) return {};
+  if (opened_ && opened_->backend != nullptr)
+    return fail(ErrorCode::unsupported, "{} does not fit into memory and is computed layer by layer, which only scores texts", opened_->model.name);
   return fail(ErrorCode::internal, "no model is open; send 'open' first");
 }
 
 Status LocalEngine::need_tokenizer() const {
-  PHISCOPE_TRY(need_model());
+  if (!opened_) PHISCOPE_TRY(need_model());
   if (opened_->tokenizer) return {};
   return fail(ErrorCode::unsupported, "{} has no tokenizer, so it cannot read text", opened_->model.name);
 }
@@ -145,7 +144,7 @@ Status LocalEngine::open_weights(const OpenBlock& block, const Progress& progres
   reply.recipe = recipe.name;
   const int64_t begin = clock_.now_ns();
   if (reference.kind == ModelReference::Kind::synthetic) {
-    report(progress, 0, "making random weights");
+    tell(progress, 0, "making random weights");
     const std::string_view typed = reference.name;
     PHISCOPE_ASSIGN(opened.model, make_synthetic(typed.substr(typed.find(':') + 1), recipe));
     opened.artifact = {.folder = {}, .recipe = recipe.name, .source_hash = opened.model.hash, .hash = {}, .tool_version = {},
@@ -181,7 +180,7 @@ Status LocalEngine::open_weights(const OpenBlock& block, const Progress& progres
     ConvertOptions options;
     options.threads = block.threads;
     options.on_progress = [&](double fraction, std::string_view tensor) {
-      report(progress, fraction, fmt::format("quantizing {}", tensor));
+      tell(progress, fraction, fmt::format("quantizing {}", tensor));
       return !cancel_.cancelled();
     };
     PHISCOPE_ASSIGN(opened.artifact, cached_artifact(opened.model, recipe, cache_folder_, options, &reply.artifact_made));
@@ -233,7 +232,7 @@ Status LocalEngine::open_session(const OpenBlock& block, const Progress& progres
   options.packed_cache = opened.artifact.weights->hash().empty() ? std::filesystem::path{} : cache_folder_ / "packed";
   options.reference_weights = opened.reference_weights.get();
   options.on_progress = [&](double fraction) {
-    report(progress, fraction, "loading");
+    tell(progress, fraction, "loading");
     return !cancel_.cancelled();
   };
   open_energy(reply);
@@ -244,16 +243,26 @@ Status LocalEngine::open_session(const OpenBlock& block, const Progress& progres
                 support.reason);
   const MemoryPlan memory = opened.backend->memory_plan(plan, encodings, options);
   const uint64_t available = platform::system_memory().available;
-  if (available > 0 && memory.total() > available)
-    return fail(ErrorCode::out_of_memory,
-                "{} in {} needs {} (weights {}, KV cache {} for {} tokens, workspace {}), {} are free; use fewer bits or a shorter context",
-                block.model, reply.recipe, format_bytes(memory.total()), format_bytes(memory.weights), format_bytes(memory.kv),
-                options.context, format_bytes(memory.workspace), format_bytes(available));
+  const bool is_too_large = available > 0 && memory.total() > available;
+  const std::string numbers =
+      fmt::format("{} in {} needs {} (weights {}, KV cache {} for {} tokens, workspace {}), {} are free", opened.model.name, reply.recipe,
+                  format_bytes(memory.total()), format_bytes(memory.weights), format_bytes(memory.kv), options.context, format_bytes(memory.workspace),
+                  format_bytes(available));
+  if (is_too_large && reply.synthetic) return fail(ErrorCode::out_of_memory, "{}; use fewer bits or a shorter context", numbers);
+  if (is_too_large) reply.notices.push_back(numbers + "; it was computed layer by layer, so only texts were scored");
   reply.page_cache_share = cached_share(opened);
   drop_pages(opened);
   (void)platform::reset_peak_resident();  // the peak of this run begins here, not in quantizing
   const int64_t begin = clock_.now_ns();
-  PHISCOPE_ASSIGN(opened.session, opened.backend->open(opened.artifact.plan, opened.artifact.weights, options));
+  if (is_too_large || block.layer_by_layer) {
+    PHISCOPE_TRY(open_layers(options, reply));
+  } else {
+    PHISCOPE_ASSIGN(opened.session, opened.backend->open(opened.artifact.plan, opened.artifact.weights, options));
+    reply.effective = opened.session->effective();
+    reply.memory = opened.session->memory();
+  }
+  opened.options = options;
+  opened.options.on_progress = {};
   reply.load_s = seconds_between(begin, clock_.now_ns());
   context_ = options.context;
   reply.backend = std::string(opened.backend->name());
@@ -262,8 +271,21 @@ Status LocalEngine::open_session(const OpenBlock& block, const Progress& progres
   reply.layers = plan.layers;
   reply.context = context_;
   reply.parameters = plan.parameters();
-  reply.effective = opened.session->effective();
-  reply.memory = opened.session->memory();
+  return {};
+}
+
+// Nothing stays in memory: one layer is opened to learn what will run.
+Status LocalEngine::open_layers(const OpenOptions& options, OpenReply& reply) {
+  OpenedModel& opened = *opened_;
+  const Stage stage = layer_stage(*opened.artifact.plan, opened.artifact.weights, 0);
+  OpenOptions one = options;
+  one.packed_cache.clear();
+  one.reference_weights = nullptr;
+  PHISCOPE_ASSIGN(const auto session, opened.backend->open(stage.plan, stage.weights, one));
+  reply.layer_by_layer = true;
+  reply.effective = session->effective();
+  reply.effective.notes.push_back("computed layer by layer: one layer's weights were in memory at a time");
+  reply.memory = session->memory();
   return {};
 }
 
@@ -400,99 +422,16 @@ Result<GenerateReply> LocalEngine::generate(const GenerateBlock& block, const st
   return reply;
 }
 
-Result<HiddenReply> LocalEngine::hidden(const Windows& windows, const std::filesystem::path& out, const Progress& progress) {
-  PHISCOPE_TRY(need_tokenizer());
-  PHISCOPE_ASSIGN(const TextWindows text, load_windows(windows, *opened_->tokenizer));
-  const auto width = static_cast<size_t>(opened_->artifact.plan->hidden);
-  PHISCOPE_ASSIGN(const auto writer, HiddenWriter::create(out, text.positions, static_cast<int64_t>(width)));
-  filler_loaded_ = 0;
-  std::vector<float> states;
-  for (size_t i = 0; i < text.windows.size(); ++i) {
-    if (cancel_.cancelled()) return fail(ErrorCode::cancelled, "stopped after {} of {} chunks", i, text.windows.size());
-    report(progress, static_cast<double>(i) / static_cast<double>(text.windows.size()), "reference pass");
-    const TextWindow& window = text.windows[i];
-    states.resize(window.ids.size() * width);
-    PHISCOPE_TRY(opened_->session->truncate(0));
-    PHISCOPE_TRY(opened_->session->append(window.ids, states));
-    PHISCOPE_TRY(writer->write(std::span(states).subspan(static_cast<size_t>(window.first) * width,
-                                                         static_cast<size_t>(window.positions()) * width)));
-  }
-  PHISCOPE_TRY(writer->commit());
-  return HiddenReply{static_cast<int64_t>(text.windows.size()), text.positions, text.text_tokens, text.bos};
-}
-
-namespace {
-
-struct ScoreColumn {
-  const char* name;
-  bool of_reference;  // only there when the reference was given
-  double (*value)(const PositionScore&);
-};
-const ScoreColumn kScoreColumns[] = {
-    {"id", false, [](const PositionScore& s) { return static_cast<double>(s.target); }},
-    {"nll", false, [](const PositionScore& s) { return static_cast<double>(s.nll); }},
-    {"nll_reference", true, [](const PositionScore& s) { return static_cast<double>(s.nll_reference); }},
-    {"kld", true, [](const PositionScore& s) { return static_cast<double>(s.kld); }},
-    {"delta_p", true, [](const PositionScore& s) { return static_cast<double>(s.delta_p); }},
-    {"top1", false, [](const PositionScore& s) { return static_cast<double>(s.top1); }},
-    {"top1_reference", true, [](const PositionScore& s) { return static_cast<double>(s.top1_reference); }},
-    {"p_top1_reference", true, [](const PositionScore& s) { return static_cast<double>(s.p_top1_reference); }},
-    {"top5_overlap", true, [](const PositionScore& s) { return static_cast<double>(s.top5_overlap); }},
-};
-
-Series position_series(const std::vector<PositionScore>& scores, int64_t item, bool with_reference) {
-  Series series{"position_scores", {}, item, 0, {}, {}};
-  for (const ScoreColumn& column : kScoreColumns) {
-    if (column.of_reference && !with_reference) continue;
-    series.columns.emplace_back(column.name);
-    std::vector<double>& values = series.rows.emplace_back();
-    values.reserve(scores.size());
-    for (const PositionScore& score : scores) values.push_back(column.value(score));
-  }
-  return series;
-}
-
-}  // namespace
-
-Result<ScoreReply> LocalEngine::score(const Windows& windows, const std::filesystem::path& reference_hidden, const Progress& progress) {
-  PHISCOPE_TRY(need_tokenizer());
-  const bool with_reference = !reference_hidden.empty();
-  if (with_reference && !opened_->reference_weights)
-    return fail(ErrorCode::unsupported, "{} was opened without the reference's head, so it cannot be compared", opened_->model.name);
-  PHISCOPE_ASSIGN(const TextWindows text, load_windows(windows, *opened_->tokenizer));
-  const int64_t hidden = opened_->artifact.plan->hidden, vocab = opened_->artifact.plan->vocab;
-  HiddenStates reference;
-  if (with_reference) {
-    PHISCOPE_ASSIGN(reference, map_hidden(reference_hidden, text.positions, hidden));
-  }
-  filler_loaded_ = 0;
-  ScoreReply reply{static_cast<int64_t>(text.windows.size()), text.positions, text.text_tokens, text.scored_bytes, text.scored_from, text.bos, {}};
-  size_t done = 0;
-  for (size_t i = 0; i < text.windows.size(); ++i) {
-    if (cancel_.cancelled()) return fail(ErrorCode::cancelled, "stopped after {} of {} chunks", i, text.windows.size());
-    report(progress, static_cast<double>(i) / static_cast<double>(text.windows.size()), "scoring text");
-    const TextWindow& window = text.windows[i];
-    const auto count = static_cast<size_t>(window.positions() * hidden);
-    const auto rows = with_reference ? reference.values.subspan(done, count) : std::span<const float>{};
-    done += count;
-    PHISCOPE_ASSIGN(const std::vector<PositionScore> scores,
-                    score_window(*opened_->session, window.ids, window.first, window.last, rows, hidden, vocab));
-    reply.windows.push_back(position_series(scores, static_cast<int64_t>(i), with_reference));
-  }
-  return reply;
-}
-
 Result<ItemsReply> LocalEngine::items(const ItemsBlock& block, const Progress& progress) {
+  PHISCOPE_TRY(need_model());
   PHISCOPE_TRY(need_tokenizer());
   filler_loaded_ = 0;
   const TaskModel model{*opened_->session, *opened_->tokenizer, opened_->artifact.plan->hidden, opened_->artifact.plan->vocab, context_};
   const std::string what = "task " + block.task.stem().string();
-  ItemsReply reply;
-  PHISCOPE_ASSIGN(reply.items, score_task(model, block, [&](double fraction) {
-    report(progress, fraction, what);
+  return score_task(model, block, [&](double fraction) {
+    tell(progress, fraction, what);
     return !cancel_.cancelled();
-  }));
-  return reply;
+  });
 }
 
 Result<MemoryReply> LocalEngine::memory() {

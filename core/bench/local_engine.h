@@ -6,13 +6,16 @@
 #include <memory>
 #include <string_view>
 
+#include "core/backend/walk.h"
 #include "core/base/clock.h"
 #include "core/base/platform/energy.h"
+#include "core/bench/distributions.h"
 #include "core/bench/engine.h"
 #include "core/convert/artifact.h"
 #include "core/job/cancel.h"
 #include "core/model/model.h"
 #include "core/tokenizer/tokenizer.h"
+#include "core/bench/windows.h"
 
 namespace phiscope::bench {
 
@@ -26,7 +29,8 @@ struct OpenedModel {
   std::shared_ptr<const WeightSource> reference_weights;  // null: no reference head
   std::shared_ptr<const Tokenizer> tokenizer;             // null for synthetic models
   const Backend* backend = nullptr;
-  std::unique_ptr<Session> session;                       // declared last: destroyed first
+  std::unique_ptr<Session> session;                       // null when the model is computed layer by layer
+  OpenOptions options;                                    // what it, or each of its layers, was opened with
 };
 
 class LocalEngine : public Engine {
@@ -44,6 +48,8 @@ class LocalEngine : public Engine {
   Status close() override;
   void cancel() override { cancel_.cancel(); }
 
+  /// Computes the windows of the asked places again. Errors: invalid_argument for places that the text has not.
+  Result<DistributionsReply> distributions(const DistributionsBlock& block, const Progress& progress);
   /// generate() that also reports each token after its time was taken; false ends with finish "cancelled".
   Result<GenerateReply> generate(const GenerateBlock& block, const std::function<bool(int32_t id)>& on_token);
   /// Forgets an earlier cancel(); called before each job.
@@ -57,6 +63,9 @@ class LocalEngine : public Engine {
   Status open_weights(const OpenBlock& block, const Progress& progress, OpenReply& reply);
   void open_reference(const OpenBlock& block, OpenReply& reply);
   Status open_session(const OpenBlock& block, const Progress& progress, OpenReply& reply);
+  Status open_layers(const OpenOptions& options, OpenReply& reply);
+  /// Final-norm states of every window, in order: from the session, or layer by layer.
+  Status each_hidden(const TextWindows& text, bool with_noise, const Progress& progress, std::string_view what, const HiddenCallback& on_hidden);
   Status load_filler(int64_t depth);
   Result<std::vector<int32_t>> prompt_of(const GenerateBlock& block);
   Status need_model() const;

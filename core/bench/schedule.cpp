@@ -21,9 +21,18 @@ constexpr double kOpenShare = 0.15, kSpeedShare = 0.35, kFidelityShare = 0.25, k
 constexpr double kNoisyRelativeSd = 0.05;
 // Half of the smallest difference of a timing that matters (catalogue.cpp): then equal engines come out as the same.
 constexpr double kPairHalfWidth = 0.01;
-constexpr int64_t kLeastContext = 1024;  // room for the prompts of tasks
+constexpr int64_t kLeastContext = 1024;     // room for the prompts of tasks
+constexpr int64_t kExamplesContext = 4096;  // with worked examples
 
 bool is_synthetic(const Candidate& candidate) { return candidate.opened.synthetic; }
+
+std::string convention_of(const TaskPart& task) {
+  std::string text = task.kind;
+  if (!task.format.empty()) text += ", " + std::filesystem::path(task.format).stem().string();
+  if (!task.shots_file.empty()) text += task.shots >= 0 ? fmt::format(", {} worked examples", task.shots) : ", the format's worked examples";
+  if (task.items > 0) text += fmt::format(", first {} items", task.items);
+  return text;
+}
 
 /// Errors after which the engine cannot be used; the others cost only the part that met them.
 bool ends_run(const Error& error) {
@@ -353,6 +362,7 @@ class Schedule {
       }
       if (reference.empty())
         c.run.environment["skip.kld_mean" + suffix] = c.reference_reason.empty() ? "there is no reference run" : c.reference_reason;
+      if (p < c.reference_floors.size() && c.reference_floors[p] > 0) sample(i, "kld_floor" + suffix, c.reference_floors[p]);
       record_fidelity(c.run, part_of_suite, windows, std::move(*reply), suffix);
     }
   }
@@ -385,14 +395,20 @@ class Schedule {
       }
       const double share = kTaskShare / static_cast<double>(suite_.tasks.size());
       const double begin = kOpenShare + kSpeedShare + kFidelityShare + share * static_cast<double>(t);
-      auto reply = c.engine->items({suite_.datasets / task.file, task.kind, task.items, task.max_new_tokens, task.stop}, part(i, begin, share));
+      const ItemsBlock block{suite_.datasets / task.file, task.format, task.shots_file.empty() ? std::filesystem::path{} : suite_.datasets / task.shots_file,
+                             task.shots, task.kind, task.items, task.max_new_tokens, task.stop};
+      auto reply = c.engine->items(block, part(i, begin, share));
       if (!reply) {
         skip(i, {metric}, reply.error());
         continue;
       }
       reply->items.metric = metric;
       c.run.series.push_back(std::move(reply->items));
-      c.run.environment["convention.task." + task.name] = task.kind + (task.items > 0 ? fmt::format(", first {} items", task.items) : "");
+      if (!reply->choices.rows.empty()) {
+        reply->choices.metric = metric;
+        c.run.series.push_back(std::move(reply->choices));
+      }
+      c.run.environment["convention.task." + task.name] = convention_of(task);
     }
   }
 
@@ -460,6 +476,8 @@ int64_t context_needed(const Suite& suite) {
   int64_t tokens = kLeastContext;
   for (const SpeedShape& shape : suite.speed) tokens = std::max(tokens, shape.prompt + shape.generate + shape.depth + 1);
   for (const FidelityPart& part : suite.fidelity) tokens = std::max(tokens, part.chunk);
+  for (const TaskPart& part : suite.tasks)
+    if (!part.shots_file.empty()) tokens = std::max(tokens, kExamplesContext);
   return tokens;
 }
 

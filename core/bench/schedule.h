@@ -26,6 +26,7 @@ struct Candidate {
   Run run;
   /// One file for each fidelity part of the suite, empty = no reference (then `reference_reason` says why).
   std::vector<std::filesystem::path> reference_hidden;
+  std::vector<double> reference_floors;  // kld_floor of each part; 0 = unknown
   std::string reference_reason;
   std::optional<double> quantize_s;  // when the artifact was made before the engine was opened
   int64_t begin_ns = 0;              // monotonic: where the time axes of the run's memory series begin

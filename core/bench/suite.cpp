@@ -1,117 +1,20 @@
-#define TOML_EXCEPTIONS 0
 #include "core/bench/suite.h"
 
-#include <toml++/toml.h>
-
 #include <algorithm>
-#include <optional>
 
 #include "core/base/files.h"
 #include "core/base/hash.h"
 #include "core/base/json.h"
 #include "core/base/text.h"
+#include "core/bench/task_format.h"
+#include "core/bench/toml_table.h"
 
 namespace phiscope::bench {
 namespace {
 
-/// A table of the file that remembers which keys were read, so that a misspelt one is found.
-class Table {
- public:
-  Table(const toml::table& table, std::string where) : table_(table), where_(std::move(where)) {}
-
-  Status integer(const char* key, int64_t& value, int64_t low, int64_t high) {
-    const toml::node* node = take(key);
-    if (node == nullptr) return {};
-    const std::optional<int64_t> found = node->value_exact<int64_t>();
-    if (!found || *found < low || *found > high)
-      return fail(ErrorCode::invalid_file, "{}: key '{}' must be a whole number from {} to {}", where_, key, low, high);
-    value = *found;
-    return {};
-  }
-  Status number(const char* key, double& value) {
-    const toml::node* node = take(key);
-    if (node == nullptr) return {};
-    const std::optional<double> found = node->value<double>();
-    if (!found || !(*found > 0)) return fail(ErrorCode::invalid_file, "{}: key '{}' must be a number above 0", where_, key);
-    value = *found;
-    return {};
-  }
-  Status text(const char* key, std::string& value) {
-    const toml::node* node = take(key);
-    if (node == nullptr) return {};
-    const std::optional<std::string> found = node->value_exact<std::string>();
-    if (!found) return fail(ErrorCode::invalid_file, "{}: key '{}' must be a text", where_, key);
-    value = *found;
-    return {};
-  }
-  Status flag(const char* key, bool& value) {
-    const toml::node* node = take(key);
-    if (node == nullptr) return {};
-    const std::optional<bool> found = node->value_exact<bool>();
-    if (!found) return fail(ErrorCode::invalid_file, "{}: key '{}' must be true or false", where_, key);
-    value = *found;
-    return {};
-  }
-  Status texts(const char* key, std::vector<std::string>& values) {
-    const toml::node* node = take(key);
-    if (node == nullptr) return {};
-    const toml::array* array = node->as_array();
-    if (array == nullptr) return fail(ErrorCode::invalid_file, "{}: key '{}' must be a list of texts", where_, key);
-    for (const toml::node& element : *array) {
-      const std::optional<std::string> found = element.value_exact<std::string>();
-      if (!found) return fail(ErrorCode::invalid_file, "{}: key '{}' must be a list of texts", where_, key);
-      values.push_back(*found);
-    }
-    return {};
-  }
-  /// Calls `read` with every [[key]] or with [key]; absent is fine.
-  template <class Read>
-  Status each(const char* key, Read read) {
-    const toml::node* node = take(key);
-    if (node == nullptr) return {};
-    if (const toml::table* one = node->as_table()) return read_one(*one, key, 0, read);
-    const toml::array* array = node->as_array();
-    if (array == nullptr) return fail(ErrorCode::invalid_file, "{}: '{}' must be a table", where_, key);
-    size_t number = 0;
-    for (const toml::node& element : *array) {
-      const toml::table* table = element.as_table();
-      if (table == nullptr) return fail(ErrorCode::invalid_file, "{}: '{}' must hold tables", where_, key);
-      PHISCOPE_TRY(read_one(*table, key, ++number, read));
-    }
-    return {};
-  }
-  /// Error for keys that nobody asked for.
-  Status finish() const {
-    for (const auto& [key, node] : table_) {
-      const std::string name(key.str());
-      if (std::find(taken_.begin(), taken_.end(), name) != taken_.end()) continue;
-      const std::string near = nearest_name(name, taken_);
-      return fail(ErrorCode::invalid_file, "{}: key '{}' is unknown{}", where_, name, near.empty() ? "" : fmt::format("; did you mean '{}'", near));
-    }
-    return {};
-  }
-  const std::string& where() const { return where_; }
-
- private:
-  template <class Read>
-  Status read_one(const toml::table& table, const char* key, size_t number, Read read) {
-    Table inner(table, number == 0 ? fmt::format("{} [{}]", where_, key) : fmt::format("{} [[{}]] {}", where_, key, number));
-    PHISCOPE_TRY(read(inner));
-    return inner.finish();
-  }
-  const toml::node* take(const char* key) {
-    taken_.emplace_back(key);
-    return table_.get(key);
-  }
-
-  const toml::table& table_;
-  std::string where_;
-  std::vector<std::string> taken_;
-};
-
 constexpr int64_t kMaxTokens = int64_t{1} << 24;
 
-Status read_repetitions(Table& table, Suite& suite) {
+Status read_repetitions(TomlTable& table, Suite& suite) {
   PHISCOPE_TRY(table.integer("min", suite.min_repetitions, 1, 10000));
   PHISCOPE_TRY(table.integer("max", suite.max_repetitions, suite.min_repetitions, 10000));
   PHISCOPE_TRY(table.integer("warmups", suite.max_warmups, 0, 100));
@@ -119,7 +22,7 @@ Status read_repetitions(Table& table, Suite& suite) {
   return table.number("stop_relative_sd", suite.stop_relative_sd);
 }
 
-Status read_speed(Table& table, Suite& suite) {
+Status read_speed(TomlTable& table, Suite& suite) {
   SpeedShape shape;
   PHISCOPE_TRY(table.integer("prompt", shape.prompt, 0, kMaxTokens));
   PHISCOPE_TRY(table.integer("generate", shape.generate, 0, kMaxTokens));
@@ -133,7 +36,7 @@ Status read_speed(Table& table, Suite& suite) {
   return {};
 }
 
-Status read_request(Table& table, Suite& suite) {
+Status read_request(TomlTable& table, Suite& suite) {
   RequestPart part;
   PHISCOPE_TRY(table.text("text", part.text));
   PHISCOPE_TRY(table.integer("bytes", part.bytes, 1, int64_t{1} << 24));
@@ -141,17 +44,17 @@ Status read_request(Table& table, Suite& suite) {
   return {};
 }
 
-Status read_check(Table& table, Suite& suite) {
+Status read_check(TomlTable& table, Suite& suite) {
   PHISCOPE_TRY(table.texts("prompts", suite.check.prompts));
   return table.integer("tokens", suite.check.tokens, 1, 4096);
 }
 
-Status read_sustained(Table& table, Suite& suite) {
+Status read_sustained(TomlTable& table, Suite& suite) {
   PHISCOPE_TRY(table.number("seconds", suite.sustained.seconds));
   return table.integer("generate", suite.sustained.generate, 2, kMaxTokens);
 }
 
-Status read_fidelity(Table& table, Suite& suite) {
+Status read_fidelity(TomlTable& table, Suite& suite) {
   FidelityPart part;
   PHISCOPE_TRY(table.text("name", part.name));
   PHISCOPE_TRY(table.text("text", part.text));
@@ -164,24 +67,28 @@ Status read_fidelity(Table& table, Suite& suite) {
   return {};
 }
 
-Status read_task(Table& table, Suite& suite) {
+Status read_task(TomlTable& table, Suite& suite) {
   TaskPart part;
   PHISCOPE_TRY(table.text("name", part.name));
   PHISCOPE_TRY(table.text("file", part.file));
+  PHISCOPE_TRY(table.text("format", part.format));
+  PHISCOPE_TRY(table.text("shots_file", part.shots_file));
+  PHISCOPE_TRY(table.integer("shots", part.shots, 0, 1000));
   PHISCOPE_TRY(table.text("kind", part.kind));
   PHISCOPE_TRY(table.integer("items", part.items, 0, kMaxTokens));
   PHISCOPE_TRY(table.integer("max_new_tokens", part.max_new_tokens, 1, 4096));
   PHISCOPE_TRY(table.text("stop", part.stop));
   PHISCOPE_TRY(table.finish());
   if (part.name.empty()) return fail(ErrorCode::invalid_file, "{}: key 'name' is missing", table.where());
-  if (part.kind != "multiple_choice" && part.kind != "exact_match")
-    return fail(ErrorCode::invalid_file, "{}: key 'kind' must be multiple_choice or exact_match", table.where());
-  suite.tasks.push_back(part);
-  return {};
+  if (part.format.empty() && !is_task_kind(part.kind))
+    return fail(ErrorCode::invalid_file, "{}: key 'kind' must be {}; or give a 'format'", table.where(), kTaskKinds);
+  if (part.format.empty() && !part.shots_file.empty())
+    return fail(ErrorCode::invalid_file, "{}: 'shots_file' needs a 'format'", table.where());
+  return add_task(suite, std::move(part), suite.folder);
 }
 
 /// Every task of a manifest: {"tasks": [{name, kind, file, max_new_tokens, stop}]}, files beside it.
-Status read_manifest(Table& table, Suite& suite) {
+Status read_manifest(TomlTable& table, Suite& suite) {
   std::string manifest;
   int64_t items = 0;
   PHISCOPE_TRY(table.text("manifest", manifest));
@@ -204,21 +111,21 @@ Status read_manifest(Table& table, Suite& suite) {
   return {};
 }
 
-Status read_suite(Table& table, Suite& suite) {
+Status read_suite(TomlTable& table, Suite& suite) {
   int64_t version = 1;
   PHISCOPE_TRY(table.text("name", suite.name));
   PHISCOPE_TRY(table.integer("version", version, 1, 1000000));
   suite.version = static_cast<int>(version);
   PHISCOPE_TRY(table.flag("probe", suite.probe));
   PHISCOPE_TRY(table.flag("cold_start", suite.cold_start));
-  PHISCOPE_TRY(table.each("repetitions", [&](Table& t) { return read_repetitions(t, suite); }));
-  PHISCOPE_TRY(table.each("speed", [&](Table& t) { return read_speed(t, suite); }));
-  PHISCOPE_TRY(table.each("request", [&](Table& t) { return read_request(t, suite); }));
-  PHISCOPE_TRY(table.each("fidelity", [&](Table& t) { return read_fidelity(t, suite); }));
-  PHISCOPE_TRY(table.each("task", [&](Table& t) { return read_task(t, suite); }));
-  PHISCOPE_TRY(table.each("tasks", [&](Table& t) { return read_manifest(t, suite); }));
-  PHISCOPE_TRY(table.each("sustained", [&](Table& t) { return read_sustained(t, suite); }));
-  PHISCOPE_TRY(table.each("output_check", [&](Table& t) { return read_check(t, suite); }));
+  PHISCOPE_TRY(table.each("repetitions", [&](TomlTable& t) { return read_repetitions(t, suite); }));
+  PHISCOPE_TRY(table.each("speed", [&](TomlTable& t) { return read_speed(t, suite); }));
+  PHISCOPE_TRY(table.each("request", [&](TomlTable& t) { return read_request(t, suite); }));
+  PHISCOPE_TRY(table.each("fidelity", [&](TomlTable& t) { return read_fidelity(t, suite); }));
+  PHISCOPE_TRY(table.each("task", [&](TomlTable& t) { return read_task(t, suite); }));
+  PHISCOPE_TRY(table.each("tasks", [&](TomlTable& t) { return read_manifest(t, suite); }));
+  PHISCOPE_TRY(table.each("sustained", [&](TomlTable& t) { return read_sustained(t, suite); }));
+  PHISCOPE_TRY(table.each("output_check", [&](TomlTable& t) { return read_check(t, suite); }));
   return table.finish();
 }
 
@@ -228,7 +135,9 @@ Status hash_data(const Suite& suite, std::string_view settings, std::string& has
   std::vector<std::pair<std::string, std::string>> files;  // part, file
   for (const RequestPart& part : suite.requests) files.emplace_back("request", part.text);
   for (const FidelityPart& part : suite.fidelity) files.emplace_back("fidelity", part.text);
-  for (const TaskPart& part : suite.tasks) files.emplace_back("task '" + part.name + "'", part.file);
+  for (const TaskPart& part : suite.tasks)
+    for (const std::string& file : {part.file, part.format, part.shots_file})
+      if (!file.empty()) files.emplace_back("task '" + part.name + "'", file);
   for (const auto& [part, file] : files) {
     auto content = read_file(suite.datasets / file);
     if (!content) return fail(content.error().with_context(fmt::format("suite {}, {}", suite.name, part)));
@@ -249,6 +158,48 @@ std::vector<std::string> suite_names(const std::filesystem::path& datasets) {
 }
 
 }  // namespace
+
+Status add_task(Suite& suite, TaskPart part, const std::filesystem::path& folder) {
+  // A user's suite names files beside itself; the built-in ones name files of the data sets.
+  const auto place = [&](std::string& file) {
+    std::error_code ignored;
+    const std::filesystem::path beside = std::filesystem::absolute(folder / file);
+    if (!file.empty() && std::filesystem::is_regular_file(beside, ignored)) file = beside.string();
+  };
+  if (!part.format.empty()) {
+    PHISCOPE_ASSIGN(const std::filesystem::path path, find_task_format(part.format, suite.datasets, folder));
+    PHISCOPE_ASSIGN(const TaskFormat format, read_task_format(path));
+    part.format = path.string();
+    part.kind = format.kind;
+  }
+  place(part.file);
+  place(part.shots_file);
+  for (const TaskPart& other : suite.tasks)
+    if (other.name == part.name) return fail(ErrorCode::invalid_argument, "suite {}: there are two tasks called '{}'; give one another name", suite.name, part.name);
+  suite.tasks.push_back(std::move(part));
+  return {};
+}
+
+Status add_task_argument(Suite& suite, std::string_view argument) {
+  const std::vector<std::string> parts = split(argument, ':');
+  if (parts.size() < 2 || parts.size() > 3 || parts[0].empty() || parts[1].empty())
+    return fail(ErrorCode::invalid_argument, "--task '{}': write FILE:FORMAT or FILE:FORMAT:SHOTS_FILE, for example test.jsonl:arc", argument);
+  TaskPart part;
+  part.name = std::filesystem::path(parts[0]).stem().string();
+  part.file = parts[0];
+  part.format = parts[1];
+  if (parts.size() == 3) part.shots_file = parts[2];
+  PHISCOPE_TRY(add_task(suite, std::move(part), std::filesystem::current_path()));
+  Hasher hasher;
+  hasher.update(suite.hash);
+  for (const std::string& file : {suite.tasks.back().file, suite.tasks.back().format, suite.tasks.back().shots_file}) {
+    if (file.empty()) continue;
+    PHISCOPE_ASSIGN(const std::string content, read_file(suite.datasets / file));
+    hasher.update(content);
+  }
+  suite.hash = hasher.hex();
+  return {};
+}
 
 std::string shaped_metric(std::string_view family, int64_t length, int64_t depth) {
   return depth > 0 ? fmt::format("{}@{}d{}", family, length, depth) : fmt::format("{}@{}", family, length);
@@ -272,8 +223,9 @@ Result<Suite> load_suite(std::string_view name_or_path, const std::filesystem::p
     return fail(ErrorCode::invalid_file, "{} line {}: {}", where, parsed.error().source().begin.line, parsed.error().description());
   Suite suite;
   suite.name = path.stem().string();
+  suite.folder = path.parent_path();
   suite.datasets = datasets;
-  Table table(parsed.table(), where);
+  TomlTable table(parsed.table(), where);
   PHISCOPE_TRY(read_suite(table, suite));
   PHISCOPE_TRY(hash_data(suite, content, suite.hash));
   return suite;

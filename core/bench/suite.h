@@ -28,8 +28,11 @@ struct FidelityPart {
 };
 struct TaskPart {
   std::string name;        // metric "task_accuracy:NAME"
-  std::string file;        // relative to datasets/
-  std::string kind;        // "multiple_choice", "exact_match"
+  std::string file;        // relative to datasets/, or absolute
+  std::string format;      // task_format.h: a .toml file; empty = Phiscope's own form, said by `kind`, `max_new_tokens` and `stop`
+  std::string shots_file;  // worked examples in the same form; empty = none
+  int64_t shots = -1;      // so many of them; -1 = as many as the format says
+  std::string kind;        // "multiple_choice", "cloze", "exact_match"; the format's where there is one
   int64_t items = 0;       // 0 = all
   int64_t max_new_tokens = 16;
   std::string stop;
@@ -48,7 +51,7 @@ struct Suite {
   std::string name;
   int version = 1;
   std::string hash;        // over settings and the content of every data file
-  std::filesystem::path datasets;
+  std::filesystem::path datasets, folder;  // of the data sets, of the suite's file
   std::vector<SpeedShape> speed;
   std::vector<RequestPart> requests;
   int64_t min_repetitions = 5, max_repetitions = 30;
@@ -65,6 +68,12 @@ struct Suite {
 
 /// "prefill_tokens_per_s@512", "decode_tokens_per_s@64d2048".
 std::string shaped_metric(std::string_view family, int64_t length, int64_t depth);
+
+/// Adds a task; a relative file that exists in `folder` is taken from there, else from the data sets. Errors: not_found naming the formats that exist,
+/// those of read_task_format, invalid_argument for a second task of the same name.
+Status add_task(Suite& suite, TaskPart part, const std::filesystem::path& folder);
+/// "FILE:FORMAT" or "FILE:FORMAT:SHOTS_FILE" of a command line, files relative to the working directory. Changes the suite's hash.
+Status add_task_argument(Suite& suite, std::string_view argument);
 
 /// "quick", "standard", "full", or a .toml file. Errors: not_found with the names that exist; invalid_file naming key.
 /// A data file that is missing is not_found, naming the part that wants it.

@@ -1,5 +1,6 @@
 #pragma once
-// Accuracy tasks: questions with choices (scored by likelihood) or with one right answer (generated greedily).
+// Accuracy tasks: choices scored by likelihood, cloze by greedy likelihood, exact matches by greedy generation. Tokenization, truncation and the two
+// accuracies are those of lm-evaluation-harness (acc, acc_norm, exact_match), item by item.
 
 #include <cstdint>
 #include <filesystem>
@@ -10,27 +11,13 @@
 #include "core/backend/backend.h"
 #include "core/base/result.h"
 #include "core/bench/engine.h"
+#include "core/bench/task_format.h"
 #include "core/tokenizer/tokenizer.h"
 
 namespace phiscope::bench {
 
-struct TaskItem {
-  std::string id;
-  std::string prompt;
-  std::vector<std::string> choices;  // multiple choice: continuations of the prompt, at least two
-  int64_t answer = 0;                // index in `choices`
-  std::string answer_text;           // exact match
-};
-
-/// JSON lines: {"id", "prompt", "choices": [...], "answer": index} or {"id", "prompt", "answer": "text"}. `kind` as in ItemsBlock.
-/// Errors: invalid_file naming file, line and key.
-Result<std::vector<TaskItem>> read_task_file(const std::filesystem::path& path, std::string_view kind);
-
-/// The prompt's ids, BOS first where the tokenizer adds one; special tokens as plain text.
-std::vector<int32_t> prompt_ids(const Tokenizer& tokenizer, std::string_view prompt);
-
-/// What `continuation` adds to the ids of `prompt`: the ids of both together without those of the prompt; encoded alone where the two merge.
-std::vector<int32_t> continuation_ids(const Tokenizer& tokenizer, std::string_view prompt, std::string_view continuation);
+/// The block's format, or Phiscope's own from its kind, limit and stop text. Errors: those of read_task_format; invalid_argument for unknown kinds.
+Result<TaskFormat> format_of(const ItemsBlock& block);
 
 struct TaskModel {
   Session& session;
@@ -39,17 +26,24 @@ struct TaskModel {
   int64_t context = 0;  // positions that the session holds
 };
 
-struct ItemScore {
-  bool correct = false;             // largest sum of log-likelihoods, or equal text
-  bool correct_normalized = false;  // largest sum divided by the choice's UTF-8 bytes; as `correct` for exact match
-  int64_t choice = -1;
-  double log_likelihood = 0;        // of the right answer (multiple choice)
-  std::string text;                 // what was generated (exact match)
+/// What a continuation is scored with: white space at the prompt's end belongs to the continuation, the ids of both together are cut where those of
+/// the prompt end (lm-eval's _encode_pair); BOS first where the tokenizer adds one. Too long a prompt loses ids at its beginning.
+struct EncodedPair {
+  std::vector<int32_t> context, continuation;
 };
-Result<ItemScore> score_choices(const TaskModel& model, const TaskItem& item);
-Result<ItemScore> score_exact_match(const TaskModel& model, const TaskItem& item, const ItemsBlock& block);
+/// `positions`: what the session holds; context + continuation - 1 ids fit. Error invalid_argument when the continuation alone does not fit.
+Result<EncodedPair> encode_pair(const Tokenizer& tokenizer, std::string_view prompt, std::string_view continuation, int64_t positions);
+
+struct ItemScore {
+  bool correct = false;             // largest sum of log-likelihoods; all greedy (cloze); equal text
+  bool correct_normalized = false;  // largest sum divided by the choice's characters; as `correct` without choices
+  int64_t choice = -1, choice_normalized = -1;
+  std::vector<double> log_likelihoods;  // of each choice, or of the cloze's target
+  std::string text;                 // what was generated, after extraction (exact match)
+};
+Result<ItemScore> score_item(const TaskModel& model, const TaskItem& item, const TaskFormat& format);
 
 /// All items of the block's file; `keep_going` is asked before each item with the fraction done, false cancels.
-Result<Series> score_task(const TaskModel& model, const ItemsBlock& block, const std::function<bool(double fraction)>& keep_going);
+Result<ItemsReply> score_task(const TaskModel& model, const ItemsBlock& block, const std::function<bool(double fraction)>& keep_going);
 
 }  // namespace phiscope::bench

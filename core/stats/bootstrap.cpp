@@ -182,6 +182,11 @@ Interval chunk_mean(std::span<const ChunkSum> chunks, const BootstrapOptions& op
   return bootstrap(chunks.size(), [&](std::span<const uint32_t> drawn) { return mean_of(chunks, drawn); }, options);
 }
 
+Interval chunk_quantile(std::span<const std::vector<double>> chunks, double p, const BootstrapOptions& options) {
+  SortedChunks sorted(chunks);
+  return bootstrap(chunks.size(), [&](std::span<const uint32_t> drawn) { return sorted.quantile(drawn, p); }, options);
+}
+
 Interval paired_chunk_difference(std::span<const ChunkSum> reference, std::span<const ChunkSum> candidate,
                                  const BootstrapOptions& options) {
   return bootstrap(

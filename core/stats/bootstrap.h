@@ -44,6 +44,8 @@ struct ChunkSum {
 };
 /// Mean over all positions, resampled by chunk.
 Interval chunk_mean(std::span<const ChunkSum> chunks, const BootstrapOptions& options = {});
+/// The p-quantile over all positions, resampled by chunk.
+Interval chunk_quantile(std::span<const std::vector<double>> chunks, double p, const BootstrapOptions& options = {.resamples = 1000});
 /// candidate mean - reference mean, the same chunks drawn on both sides. Same length.
 Interval paired_chunk_difference(std::span<const ChunkSum> reference, std::span<const ChunkSum> candidate,
                                  const BootstrapOptions& options = {});

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <cstdlib>
 #include <map>
 
 #include "core/stats/bootstrap.h"
@@ -21,6 +22,8 @@ struct Window {
   const std::vector<double>* top1 = nullptr;
   const std::vector<double>* top1_reference = nullptr;
   const std::vector<double>* top5_overlap = nullptr;
+  const std::vector<double>* top10_overlap = nullptr;     // runs of older versions have none
+  const std::vector<double>* p_top1_reference = nullptr;
 };
 
 enum class Kind : uint8_t { mean, mean_of_log, quantile, root_mean };
@@ -39,6 +42,7 @@ double nll_gain(const Window& w, size_t i) { return (*w.nll)[i] - (*w.nll_refere
 double kld(const Window& w, size_t i) { return (*w.kld)[i]; }
 double same_top1(const Window& w, size_t i) { return (*w.top1)[i] == (*w.top1_reference)[i] ? 1 : 0; }
 double top5(const Window& w, size_t i) { return (*w.top5_overlap)[i] / 5; }
+double top10(const Window& w, size_t i) { return (*w.top10_overlap)[i] / 10; }
 double delta_p(const Window& w, size_t i) { return 100 * (*w.delta_p)[i]; }
 double delta_p_squared(const Window& w, size_t i) { return delta_p(w, i) * delta_p(w, i); }
 
@@ -57,13 +61,31 @@ constexpr std::array kFidelityMetrics{
     FidelityMetric{"kld_max", Kind::quantile, 1, kld, true},
     FidelityMetric{"same_top1", Kind::mean, 0, same_top1, true},
     FidelityMetric{"top5_overlap", Kind::mean, 0, top5, true},
+    FidelityMetric{"top10_overlap", Kind::mean, 0, top10, true},
+    FidelityMetric{"kld_x_floor", Kind::mean, 0, kld, true},
+    FidelityMetric{"kld_bucket", Kind::mean, 0, kld, true},
+    FidelityMetric{"dp_p01", Kind::quantile, 0.01, delta_p, true},
+    FidelityMetric{"dp_p99", Kind::quantile, 0.99, delta_p, true},
     FidelityMetric{"dp_mean", Kind::mean, 0, delta_p, true},
     FidelityMetric{"dp_rms", Kind::root_mean, 0, delta_p_squared, true},
 };
 
+/// ":NAME" of a text that is not the first. "kld_bucket" has its range after another colon.
 std::string_view text_of(std::string_view id) {
+  if (metric_family(id) == "kld_bucket") id = id.substr(0, id.rfind(':'));
   const size_t colon = id.find(':');
   return colon == std::string_view::npos ? std::string_view{} : id.substr(colon);
+}
+
+/// Reference confidence of the positions that a metric is about: all of them, or the range that its id names ("kld_bucket:0.25-0.5").
+struct Range {
+  double low = 0, high = 1;
+  bool holds(double p) const { return p >= low && (p < high || high == 1); }
+};
+Range range_of(const std::string& id) {
+  if (metric_family(id) != "kld_bucket") return {};
+  const std::string text = id.substr(id.rfind(':') + 1);
+  return {std::strtod(text.c_str(), nullptr), std::strtod(text.substr(text.find('-') + 1).c_str(), nullptr)};
 }
 
 std::map<int64_t, Window> windows_of(const Run& run, std::string_view text) {
@@ -72,13 +94,16 @@ std::map<int64_t, Window> windows_of(const Run& run, std::string_view text) {
     if (series.kind != "position_scores" || text_of(series.metric) != text) continue;
     windows[series.item] = {find_column(series, "id"),      find_column(series, "nll"),  find_column(series, "nll_reference"),
                             find_column(series, "kld"),     find_column(series, "delta_p"), find_column(series, "top1"),
-                            find_column(series, "top1_reference"), find_column(series, "top5_overlap")};
+                            find_column(series, "top1_reference"), find_column(series, "top5_overlap"),
+                            find_column(series, "top10_overlap"), find_column(series, "p_top1_reference")};
   }
   return windows;
 }
 
 bool has_columns(const Window& window, const FidelityMetric& metric) {
   if (window.id == nullptr || window.nll == nullptr) return false;
+  if (metric.family == "top10_overlap" && window.top10_overlap == nullptr) return false;
+  if (metric.family == "kld_bucket" && window.p_top1_reference == nullptr) return false;
   return !metric.needs_reference || (window.nll_reference != nullptr && window.kld != nullptr && window.delta_p != nullptr &&
                                      window.top1 != nullptr && window.top1_reference != nullptr && window.top5_overlap != nullptr);
 }
@@ -144,6 +169,7 @@ Finding fidelity_evidence(const Run& reference, const Run& candidate, const std:
   const auto b = windows_of(candidate, text_of(id));
   if (a.size() != b.size() || a.empty())
     return {.reason = fmt::format("windows scored: {} and {}", a.size(), b.size()), .is_mismatch = a.size() != b.size()};
+  const Range range = range_of(id);
   Chunks x, y;
   for (const auto& [item, window] : a) {
     const auto other = b.find(item);
@@ -154,6 +180,7 @@ Finding fidelity_evidence(const Run& reference, const Run& candidate, const std:
     std::vector<double>& left = x.emplace_back();
     std::vector<double>& right = y.emplace_back();
     for (size_t i = 0; i < window.id->size(); ++i) {
+      if (metric->family == "kld_bucket" && !range.holds((*window.p_top1_reference)[i])) continue;
       left.push_back(metric->value(window, i));
       right.push_back(metric->value(other->second, i));
     }

@@ -216,3 +216,14 @@ def text_file(tmp):
     path = tmp / "text.txt"
     path.write_text("the quick brown fox jumps over the lazy dog and runs away into the dark wood. " * 60)
     return {"text": str(path)}
+
+
+def own_tasks(tmp):
+    """A suite with questions beside it, in a form and a format of its own."""
+    folder = tmp / "mine"
+    folder.mkdir()
+    (folder / "riddles.jsonl").write_text("".join(json.dumps({"ask": f"What is {i}?", "options": ["one", "two", "three"], "gold": i % 3}) + "\n" for i in range(4)))
+    (folder / "riddle.toml").write_text('importer = "jsonl"\nkind = "multiple_choice"\nprompt = "{ask}"\nchoices_key = "options"\nanswer_key = "gold"\n')
+    (folder / "suite.toml").write_text('name = "mine"\n[[task]]\nname = "riddles"\nfile = "riddles.jsonl"\nformat = "riddle.toml"\n'
+                                       '[output_check]\nprompts = ["the"]\ntokens = 2\n')
+    return {"suite": str(folder / "suite.toml")}

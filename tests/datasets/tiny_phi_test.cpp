@@ -92,7 +92,7 @@ TEST_F(BundledPhiMeasured, AnswersEqualThoseOfPyTorchItemByItem) {
   ASSERT_TRUE(manifest.has_value()) << manifest.error().message;
   for (const Json& task : (*manifest)["tasks"]) {
     const std::string name = task["name"].get<std::string>();
-    const auto reply = engine_.items({.task = kDatasets / "tasks" / task["file"].get<std::string>(), .kind = task["kind"].get<std::string>(),
+    const auto reply = engine_.items({.task = kDatasets / "tasks" / task["file"].get<std::string>(), .format = {}, .shots_file = {}, .kind = task["kind"].get<std::string>(),
                                       .max_items = 200, .max_new_tokens = task.value("max_new_tokens", 16), .stop = task.value("stop", std::string())}, {});
     ASSERT_TRUE(reply.has_value()) << reply.error().message;
     const auto column = std::find(reply->items.columns.begin(), reply->items.columns.end(), "correct") - reply->items.columns.begin();

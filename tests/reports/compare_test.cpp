@@ -172,6 +172,19 @@ TEST(Compare, TasksArePairedByItemWithMcNemar) {
   EXPECT_EQ(verdict_of(compare_with(same_reference, few), "task_accuracy:addition"), Verdict::unclear);
 }
 
+TEST(Compare, ItemsThatWereAskedInOtherWordsAreNotPaired) {
+  auto [reference, candidate] = flipped_runs(3, 2);
+  for (phiscope::Run* run : {&reference, &candidate})
+    for (Series& series : run->series)
+      if (series.kind == "task_items") {
+        series.columns.emplace_back("prompt_hash");
+        series.rows.emplace_back(series.rows[0].size(), run == &reference ? 17.0 : 18.0);
+      }
+  const auto compared = compare_with(reference, candidate);
+  EXPECT_EQ(verdict_of(compared, "task_accuracy:addition"), Verdict::not_comparable);
+  EXPECT_NE(compared.find("task_accuracy:addition")->reason.find("other words"), std::string::npos);
+}
+
 TEST(Compare, SeveralCandidatesAreAdjustedAfterHolm) {
   const auto [reference, candidate] = flipped_runs(9, 1);  // p = .0215 alone
   EXPECT_EQ(verdict_of(compare_with(reference, candidate), "task_accuracy:addition"), Verdict::worse);

@@ -81,7 +81,7 @@ Result<ItemsReply> FakeEngine::items(const ItemsBlock& block, const Progress&) {
   PHISCOPE_TRY(enter("items"));
   const auto found = script_.items.find(block.task.stem().string());
   if (found == script_.items.end()) return fail(ErrorCode::not_found, "{}: no such task", block.task.string());
-  return ItemsReply{found->second};
+  return ItemsReply{found->second, {}};
 }
 
 Result<MemoryReply> FakeEngine::memory() {
@@ -98,11 +98,11 @@ Status FakeEngine::close() { return enter("close"); }
 Series position_scores(int64_t item, const std::vector<double>& nll, const std::vector<double>& nll_reference, const std::vector<double>& kld,
                        const std::vector<double>& delta_p, const std::vector<bool>& same_top1) {
   Series series{"position_scores", {}, item, 0,
-                {"id", "nll", "nll_reference", "kld", "delta_p", "top1", "top1_reference", "p_top1_reference", "top5_overlap"}, {}};
+                {"id", "nll", "nll_reference", "kld", "delta_p", "top1", "top1_reference", "p_top1_reference", "top5_overlap", "top10_overlap"}, {}};
   const std::vector<double> zeros(nll.size(), 0);
   std::vector<double> top1;
   for (const bool same : same_top1) top1.push_back(same ? 0 : 1);
-  series.rows = {zeros, nll, nll_reference, kld, delta_p, top1, zeros, zeros, std::vector<double>(nll.size(), 5)};
+  series.rows = {zeros, nll, nll_reference, kld, delta_p, top1, zeros, zeros, std::vector<double>(nll.size(), 5), std::vector<double>(nll.size(), 8)};
   return series;
 }
 

@@ -40,9 +40,9 @@ TEST(ComputeMetrics, PerplexityFollowsLlamaCpp) {
   compute_metrics(run);
   EXPECT_NEAR(value_of(run, "nll_mean"), 2.0, 1e-12);
   EXPECT_NEAR(value_of(run, "perplexity"), std::exp(2.0), 1e-9);
-  // sigma = sqrt((E[l^2] - E[l]^2) / (n - 1)) = sqrt(1 / 199)
-  const double sigma = std::sqrt(1.0 / 199);
-  EXPECT_NEAR(*run.find_metric("perplexity")->high - std::exp(2.0), 1.959963984540054 * std::exp(2.0) * sigma, 1e-9);
+  // Both windows have the same mean: drawing them again changes nothing, whatever their positions do.
+  EXPECT_NEAR(*run.find_metric("perplexity")->low, std::exp(2.0), 1e-9);
+  EXPECT_NEAR(*run.find_metric("perplexity")->high, std::exp(2.0), 1e-9);
   EXPECT_EQ(run.find_metric("perplexity")->n, 200);
   EXPECT_NEAR(value_of(run, "bits_per_byte"), 400 / (std::log(2.0) * 500), 1e-12);
 }
@@ -60,6 +60,60 @@ TEST(ComputeMetrics, FidelityComesFromEveryPosition) {
   EXPECT_NEAR(value_of(run, "top5_overlap"), 1.0, 1e-12);
   EXPECT_NEAR(value_of(run, "dp_mean"), -10.0, 1e-9);
   EXPECT_NEAR(value_of(run, "dp_rms"), 100 * std::sqrt((0.01 + 0.09) / 2), 1e-9);
+}
+
+// Each of the 4^4 draws of four windows is equally likely. Counted out (itertools.product) the means 1, 2, 4, 10 give P(<= 1.25) = 0.0195,
+// P(<= 1.5) = 0.0430, P(<= 7.75) = 0.9648, P(<= 8) = 0.9805: the 2.5 % and 97.5 % points are 1.5 and 8.
+constexpr double kLowOfMeans = 1.5, kHighOfMeans = 8;
+TEST(ComputeMetrics, IntervalsComeFromDrawingWindowsAgain) {
+  phiscope::Run run;
+  int64_t window = 0;
+  for (const double mean : {1.0, 2.0, 4.0, 10.0}) {
+    std::vector<double> kld;
+    for (int i = 0; i < 50; ++i) kld.push_back(mean + (i % 2 == 0 ? 0.5 : -0.5));
+    const std::vector<double> zeros(50, 0);
+    run.series.push_back(test::position_scores(window++, kld, zeros, kld, zeros, std::vector<bool>(50, true)));
+    run.series.back().metric = "perplexity";
+  }
+  run.samples.push_back({"kld_floor", 0, 0, 0.5});
+  compute_metrics(run);
+  for (const char* id : {"nll_mean", "ln_ppl_ratio", "kld_mean"}) {
+    EXPECT_NEAR(value_of(run, id), 4.25, 1e-12) << id;
+    EXPECT_NEAR(*run.find_metric(id)->low, kLowOfMeans, 1e-12) << id;
+    EXPECT_NEAR(*run.find_metric(id)->high, kHighOfMeans, 1e-12) << id;
+  }
+  EXPECT_NEAR(value_of(run, "kld_x_floor"), 8.5, 1e-12);
+  EXPECT_NEAR(*run.find_metric("kld_x_floor")->high, kHighOfMeans / 0.5, 1e-12);
+  EXPECT_NEAR(value_of(run, "kld_floor"), 0.5, 1e-12);
+  EXPECT_NEAR(std::log(*run.find_metric("perplexity")->low), kLowOfMeans, 1e-12);
+}
+
+TEST(ComputeMetrics, BucketsFollowTheReferencesConfidence) {
+  phiscope::Run run = text_run();
+  // Window 0 is undecided (0.1), window 1 sure (0.97): KLD 0 .. 0.099 and 0.1 .. 0.199.
+  run.series[0].rows[7].assign(100, 0.1);
+  run.series[1].rows[7].assign(100, 0.97);
+  compute_metrics(run);
+  EXPECT_NEAR(value_of(run, "kld_bucket:0-0.25"), 0.0495, 1e-12);
+  EXPECT_NEAR(value_of(run, "kld_bucket:0.95-1"), 0.1495, 1e-12);
+  EXPECT_EQ(run.find_metric("kld_bucket:0.5-0.75")->reason, "0 positions are too few; 100 are needed");
+  EXPECT_EQ(run.find_info("kld_bucket:0.95-1")->id, "kld_bucket");
+}
+
+TEST(ComputeMetrics, TailsOfTheChangeOfProbability) {
+  phiscope::Run run;
+  const std::vector<double> zeros(500, 0);
+  std::vector<double> delta;
+  for (int i = 0; i < 500; ++i) delta.push_back(i / 1000.0 - 0.3);
+  for (int64_t window = 0; window < 2; ++window) {
+    run.series.push_back(test::position_scores(window, zeros, zeros, zeros, delta, std::vector<bool>(500, true)));
+    run.series.back().metric = "perplexity";
+  }
+  compute_metrics(run);
+  // numpy.quantile(numpy.repeat(numpy.arange(500) / 10 - 30, 2), [0.01, 0.99])
+  EXPECT_NEAR(value_of(run, "dp_p01"), -29.501, 1e-9);
+  EXPECT_NEAR(value_of(run, "dp_p99"), 19.401, 1e-9);
+  EXPECT_NEAR(value_of(run, "top10_overlap"), 0.8, 1e-12);
 }
 
 TEST(ComputeMetrics, APercentileThatTheSamplesCannotCarryHasAReason) {

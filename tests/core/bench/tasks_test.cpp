@@ -8,46 +8,64 @@
 namespace phiscope::bench {
 namespace {
 
-class TaskFile : public testing::Test {
+class Pair : public testing::Test {
  protected:
-  Result<std::vector<TaskItem>> read(const std::string& content, const std::string& kind) {
-    EXPECT_TRUE(write_file(folder_ / "t.jsonl", content).has_value());
-    return read_task_file(folder_ / "t.jsonl", kind);
+  void SetUp() override {
+    const auto tokenizer = Tokenizer::load(test::source_path("tests/golden/models/phi-3-mini-tiny"));
+    ASSERT_TRUE(tokenizer.has_value()) << tokenizer.error().message;
+    tokenizer_ = *tokenizer;
   }
-  test::TemporaryFolder folder_;
+  EncodedPair encode(std::string_view prompt, std::string_view continuation, int64_t positions = 512) {
+    const auto pair = encode_pair(*tokenizer_, prompt, continuation, positions);
+    EXPECT_TRUE(pair.has_value()) << pair.error().message;
+    return pair.value_or(EncodedPair{});
+  }
+  std::string text(EncodedPair pair) {
+    if (tokenizer_->add_bos()) pair.context.erase(pair.context.begin());
+    pair.context.insert(pair.context.end(), pair.continuation.begin(), pair.continuation.end());
+    return tokenizer_->decode(pair.context);
+  }
+  std::shared_ptr<const Tokenizer> tokenizer_;
 };
 
-TEST_F(TaskFile, IsReadLineByLine) {
-  const auto items = read("{\"id\":\"a\",\"prompt\":\"P\",\"choices\":[\" x\",\" yy\"],\"answer\":1}\n\n", "multiple_choice");
-  ASSERT_TRUE(items.has_value()) << items.error().message;
-  ASSERT_EQ(items->size(), 1u);
-  EXPECT_EQ((*items)[0].choices[1], " yy");
-  EXPECT_EQ((*items)[0].answer, 1);
-}
-
-TEST_F(TaskFile, WithAnAnswerOutsideItsChoicesIsRefusedNamingTheLine) {
-  const auto items = read("{\"id\":\"a\",\"prompt\":\"P\",\"choices\":[\"x\",\"y\"],\"answer\":2}\n", "multiple_choice");
-  ASSERT_FALSE(items.has_value());
-  EXPECT_NE(items.error().message.find("t.jsonl line 1"), std::string::npos) << items.error().message;
-}
-
-TEST_F(TaskFile, OfAnUnknownKindIsRefused) {
-  const auto items = read("{}\n", "essay");
-  ASSERT_FALSE(items.has_value());
-  EXPECT_NE(items.error().message.find("'essay'"), std::string::npos);
-}
-
-TEST(Continuation, TogetherWithItsPromptIsTheWholeText) {
-  PHISCOPE_FIXTURE(folder, "models/phi-3-mini-tiny");
-  const auto tokenizer = Tokenizer::load(folder);
-  ASSERT_TRUE(tokenizer.has_value()) << tokenizer.error().message;
+TEST_F(Pair, IsTheWholeText) {
   for (const std::string continuation : {" door", "s", " the house of"}) {
-    std::vector<int32_t> ids = (*tokenizer)->encode("The window", Specials::as_text);
-    const std::vector<int32_t> rest = continuation_ids(**tokenizer, "The window", continuation);
-    EXPECT_FALSE(rest.empty());
-    ids.insert(ids.end(), rest.begin(), rest.end());
-    EXPECT_EQ((*tokenizer)->decode(ids), "The window" + continuation);
+    const EncodedPair pair = encode("The window", continuation);
+    EXPECT_FALSE(pair.continuation.empty());
+    EXPECT_EQ(text(pair), "The window" + continuation);
   }
+}
+
+TEST_F(Pair, GivesTrailingSpaceOfThePromptToTheContinuation) {
+  const EncodedPair moved = encode("The window ", "door"), plain = encode("The window", " door");
+  EXPECT_EQ(moved.context, plain.context);
+  EXPECT_EQ(moved.continuation, plain.continuation);
+}
+
+TEST_F(Pair, LosesTheBeginningOfAPromptThatIsTooLong) {
+  const EncodedPair whole = encode("The window of the house is open and the wind blows", " in"), cut = encode("The window of the house is open and the wind blows", " in", 6);
+  // 6 positions hold the context and all but the last id of the continuation.
+  EXPECT_EQ(cut.continuation, whole.continuation);
+  EXPECT_EQ(cut.context.size() + cut.continuation.size() - 1, 6u);
+  EXPECT_TRUE(std::equal(cut.context.rbegin(), cut.context.rend(), whole.context.rbegin()));
+  EXPECT_FALSE(encode_pair(*tokenizer_, "x", " a very long answer that does not fit at all", 3).has_value());
+}
+
+TEST(Format, OfAnUnknownKindIsRefused) {
+  const auto format = format_of({.task = "t.jsonl", .format = {}, .shots_file = {}, .kind = "essay", .stop = {}});
+  ASSERT_FALSE(format.has_value());
+  EXPECT_NE(format.error().message.find("'essay'"), std::string::npos);
+}
+
+TEST(Format, OfPhiscopesOwnFilesStopsBehindTheAnswer) {
+  const auto format = format_of({.task = "t.jsonl", .format = {}, .shots_file = {}, .kind = "exact_match", .stop = "\n"});
+  ASSERT_TRUE(format.has_value()) << format.error().message;
+  bool stopped = false;
+  EXPECT_EQ(before_stop(*format, "\n 42", &stopped), "42");
+  EXPECT_FALSE(stopped);
+  EXPECT_EQ(before_stop(*format, "\n 42 \nmore", &stopped), "42 ");
+  EXPECT_TRUE(stopped);
+  EXPECT_EQ(extract_answer(*format, "\n 42 \nmore"), "42");
 }
 
 }  // namespace

@@ -127,6 +127,15 @@ TEST(ChunkQuantiles, AgreeWithNumpy) {
   EXPECT_NEAR(unpaired.high, 2.1875, 0.2);
 }
 
+// The 3^3 draws counted out: P(median <= 2) = 0.148, so the 2.5 % point is 2; P(<= 6) = 0.963, so the 97.5 % point is 7.
+TEST(ChunkQuantiles, OfOneTextAgreeWithCountingEveryDraw) {
+  const std::vector<std::vector<double>> chunks{{1, 2, 3}, {4, 5}, {7}};
+  const Interval median = chunk_quantile(chunks, 0.5);
+  EXPECT_EQ(median.estimate, 3.5);  // numpy.quantile([1, 2, 3, 4, 5, 7], 0.5)
+  EXPECT_EQ(median.low, 2);
+  EXPECT_EQ(median.high, 7);
+}
+
 TEST(PairedRatio, CoversTheTruthAboutAsOftenAsItClaims) {
   // 200 experiments of 20 pairs with a true ratio of 1.03 and about 2 % noise. A 95 % interval misses about 10 times; more than 24 misses
   // would happen by chance less than once in 10,000.

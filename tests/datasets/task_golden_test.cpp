@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "core/backend/backend.h"
+#include "core/base/files.h"
 #include "core/base/json.h"
 #include "core/bench/catalogue.h"
 #include "core/bench/local_engine.h"
@@ -311,7 +312,7 @@ TEST_F(Fidelity, DistributionsAtAPositionCanBeReadAgain) {
     const auto at = static_cast<size_t>(block.position[i]);
     const TokenPlace& place = reply->places[i];
     EXPECT_EQ(place.target, static_cast<int32_t>(series.rows[0][at]));
-    EXPECT_NEAR(-std::log(place.p_target), series.rows[1][at], 1e-6);
+    EXPECT_NEAR(-std::log(place.p_target), series.rows[1][at], 1e-4);  // one row and many rows add in other orders
     ASSERT_EQ(place.top.size(), 10u);
     EXPECT_EQ(place.top[0].id, static_cast<int32_t>(series.rows[2][at]));
     EXPECT_TRUE(std::is_sorted(place.top.begin(), place.top.end(), [](const TokenChance& a, const TokenChance& b) { return a.p > b.p; }));

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -62,7 +63,16 @@ TEST(ScorePosition, EqualLogitsHaveNoDivergenceAtAll) {
     EXPECT_EQ(score.nll, score.nll_reference);
     EXPECT_TRUE(score.same_top1());
     EXPECT_EQ(score.top5_overlap, 5);
+    EXPECT_EQ(score.top10_overlap, std::min<int64_t>(10, count));
   }
+}
+
+TEST(ScorePosition, OverlapsCountIdsInBothTopFiveAndTopTen) {
+  std::vector<float> rising, falling;
+  for (int i = 0; i < 12; ++i) rising.push_back(static_cast<float>(i)), falling.push_back(static_cast<float>(-i));
+  const PositionScore score = score_position(rising, falling, 0);
+  EXPECT_EQ(score.top5_overlap, 0);   // {7 .. 11} and {0 .. 4}
+  EXPECT_EQ(score.top10_overlap, 8);  // {2 .. 11} and {0 .. 9}
 }
 
 TEST(ScorePosition, SmallDivergencesAreNotLostInRounding) {

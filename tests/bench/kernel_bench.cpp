@@ -90,6 +90,31 @@ void attention(benchmark::State& state, const KernelTable& kernels, KvType type,
   state.counters["Gop/s"] = benchmark::Counter(keys * static_cast<double>(tokens) * 32 * 96 * 4e-9, benchmark::Counter::kIsIterationInvariantRate);
 }
 
+/// One layer of Phi-3-small (32 heads of 128 over 8 KV heads), dense and block-sparse; the calls are those of Executor::run_attention.
+void phi3_small_attention(benchmark::State& state, const KernelTable& kernels, int64_t tokens, int64_t depth, bool is_sparse) {
+  constexpr int64_t kDim = 128, kHeads = 32, kShared = 4, kStride = kHeads * kDim;
+  Plan plan;
+  plan.layers = 1;
+  plan.kv_heads = kHeads / kShared;
+  plan.head_dim = kDim;
+  KvCache cache(plan, KvType::f16, depth + tokens, kernels);
+  const std::vector<float> row(kDim, 0.25f), query(static_cast<size_t>(tokens * kStride), 0.1f);
+  for (int64_t head = 0; head < plan.kv_heads; ++head) {
+    for (int64_t p = 0; p < depth + tokens; ++p) cache.store(0, head, p, row.data(), row.data());
+  }
+  std::vector<float> out(query.size()), scratch(static_cast<size_t>(attention_scratch_floats(kDim)));
+  const int64_t group = is_sparse && tokens > 1 ? 1 : kShared, tile = kAttentionRows / group;
+  const AttentionShape shape{.head_dim = kDim, .value_width = kDim, .queries_per_kv = group, .window = 0, .scale = 1.0f / kDim,
+                             .sparse_block = is_sparse ? 64 : 0, .sparse_local = 16, .sparse_stride = 8, .sparse_head_step = 1};
+  for (auto _ : state) {
+    for (int64_t head = 0; head < kHeads; head += group) {
+      for (int64_t t = 0; t < tokens; t += tile) {
+        kernels.attention(shape, cache.view(0, head / kShared), {.query = query.data() + t * kStride + head * kDim, .output = out.data() + t * kStride + head * kDim, .query_stride = kStride, .output_stride = kStride, .tokens = std::min(tile, tokens - t), .first_position = depth + t, .first_head = head}, scratch.data());
+      }
+    }
+  }
+}
+
 void read(benchmark::State& state, const KernelTable& kernels) {
   AlignedBuffer buffer(256 << 20);
   for (uint64_t& word : buffer.as<uint64_t>()) word = reinterpret_cast<uintptr_t>(&word);
@@ -120,6 +145,14 @@ const bool kRegistered = [] {
     }
     for (const auto& [name, type] : {std::pair{"f16", KvType::f16}, {"int8", KvType::int8}}) {
       benchmark::RegisterBenchmark((isa + "/decode_attention/" + name).c_str(), [&kernels, type = type](benchmark::State& s) { attention(s, kernels, type, 1, 3500); })->MinTime(0.3);
+    }
+    for (const int64_t depth : {2000, 8000}) {
+      for (const int64_t tokens : {1, 96}) {
+        for (const bool is_sparse : {false, true}) {
+          const std::string name = isa + "/phi3_small_attention/" + std::to_string(tokens) + "_tokens_at_" + std::to_string(depth) + (is_sparse ? "/sparse" : "/dense");
+          benchmark::RegisterBenchmark(name.c_str(), [&kernels, tokens, depth, is_sparse](benchmark::State& s) { phi3_small_attention(s, kernels, tokens, depth, is_sparse); })->MinTime(0.2);
+        }
+      }
     }
     benchmark::RegisterBenchmark((isa + "/prefill_attention/f16").c_str(), [&](benchmark::State& s) { attention(s, kernels, KvType::f16, 48, 1024); })->MinTime(0.3);
   }

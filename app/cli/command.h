@@ -50,6 +50,7 @@ Action add_bench(CLI::App& command, const Shared& shared);
 Action add_compare(CLI::App& command, const Shared& shared);
 Action add_tokens(CLI::App& command, const Shared& shared);
 Action add_report(CLI::App& command, const Shared& shared);
+Action add_advise(CLI::App& command, const Shared& shared);
 Action add_device(CLI::App& command, const Shared& shared);
 Action add_runs(CLI::App& command, const Shared& shared);
 Action add_cache(CLI::App& command, const Shared& shared);

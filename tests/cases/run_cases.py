@@ -85,7 +85,8 @@ def run_case(case, bin_folder):
     tmp = pathlib.Path(tempfile.mkdtemp(prefix="phiscope-case-"))
     variables = {"tmp": str(tmp), "source": str(SOURCE), "tiny": str(SOURCE / "tests/golden/models/phi-3-mini-tiny")}
     environment = dict(os.environ, PHISCOPE_DB=str(tmp / "phiscope.db"), PHISCOPE_CACHE=str(tmp / "cache"), PHISCOPE_LOCKS=str(tmp / "locks"),
-                       PHISCOPE_DATASETS=str(SOURCE / "datasets"), XDG_DATA_HOME=str(tmp / "data"), NO_COLOR="1")
+                       PHISCOPE_DATASETS=str(SOURCE / "datasets"), XDG_DATA_HOME=str(tmp / "data"), XDG_CONFIG_HOME=str(tmp / "config"),
+                       NO_COLOR="1")
     environment.pop("PHISCOPE_CPU_ISA", None)
     result = None
     try:

@@ -46,35 +46,54 @@ Range positive_range(const std::vector<double>& values) {
   return {range.low / 1.5, range.high * 1.5};
 }
 
-Chart divergence_by_size(const std::vector<Labelled>& runs) {
-  Chart chart{.id = "kld_by_size", .title = "What each byte buys: divergence by file size", .x_label = "File, MB", .y_label = "KLD mean, nat",
-              .log_y = true};
+// A dashed line through the points that no other point beats on both axes. `low_x`, `low_y`: where better lies.
+void add_front(Chart& chart, bool low_x, bool low_y) {
+  std::vector<Point> points;
+  for (const ChartSeries& series : chart.series)
+    if (!series.is_guide) points.insert(points.end(), series.points.begin(), series.points.end());
+  const auto beats = [&](const Point& a, const Point& b) {
+    const double x = low_x ? b.x - a.x : a.x - b.x, y = low_y ? b.y - a.y : a.y - b.y;
+    return x >= 0 && y >= 0 && (x > 0 || y > 0);
+  };
+  ChartSeries front{.name = "Pareto front", .is_guide = true};
+  for (const Point& point : points)
+    if (std::none_of(points.begin(), points.end(), [&](const Point& other) { return beats(other, point); })) front.points.push_back({.x = point.x, .y = point.y});
+  if (front.points.size() < 2) return;
+  std::sort(front.points.begin(), front.points.end(), [](const Point& a, const Point& b) { return a.x < b.x; });
+  chart.series.push_back(std::move(front));
+  chart.caption += " The Pareto front joins the precisions that no other beats in both.";
+}
+
+// Divergence over what a precision takes; `family` in bytes.
+Chart divergence_by_bytes(const std::vector<Labelled>& runs, std::string_view family, std::string id, std::string title, std::string x_label) {
+  Chart chart{.id = std::move(id), .title = std::move(title), .x_label = std::move(x_label), .y_label = "KLD mean, nat", .log_y = true};
   chart.caption = "Mean divergence from the reference's distributions with its 95 % interval; lower and further left is better.";
   const std::string kld = main_metric_id(runs, "kld_mean");
   std::vector<double> heights;
   for (const Labelled& row : runs) {
     const Metric* y = value_of(row, kld);
-    const Metric* x = value_of(row, "file_bytes");
+    const Metric* x = value_of(row, main_metric_id(runs, family));
     if (x == nullptr || y == nullptr || *y->value <= 0) continue;
     heights.push_back(*y->value);
     ChartSeries series = series_of(row);
     series.points.push_back(point_at(*x->value / kMegabyte, *y, row.label));
     chart.series.push_back(std::move(series));
   }
-  const Metric* size = value_of(runs.front(), "file_bytes");
+  add_front(chart, true, true);
+  const Metric* size = value_of(runs.front(), main_metric_id(runs, family));
   const Metric* own = value_of(runs.front(), kld);
   if (!heights.empty() && size != nullptr && own != nullptr && *own->value == 0) {
     const Range range = positive_range(heights);
     const double x = *size->value / kMegabyte;
     chart.series.push_back(guide_of(runs.front(), {.x = x, .y = range.low}, {.x = x, .y = range.high}));
-    chart.caption += " The reference diverges by 0 from itself; the dashed line is its size.";
+    chart.caption += " The reference diverges by 0 from itself; the vertical line is its size.";
   }
   return chart;
 }
 
 Chart speed_by_divergence(const std::vector<Labelled>& runs) {
   const std::string decode = main_metric_id(runs, "decode_tokens_per_s");
-  Chart chart{.id = "decode_by_kld", .title = "Speed against divergence", .x_label = "KLD mean, nat", .y_label = "Decode, tok/s", .log_x = true};
+  Chart chart{.id = "decode_by_kld", .title = "Quality against speed", .x_label = "KLD mean, nat", .y_label = "Decode, tok/s", .log_x = true};
   chart.caption = fmt::format("{}, median with quartiles; higher and further left is better.", decode);
   const std::string kld = main_metric_id(runs, "kld_mean");
   std::vector<double> widths;
@@ -87,12 +106,13 @@ Chart speed_by_divergence(const std::vector<Labelled>& runs) {
     series.points.push_back(point_at(*x->value, *y, row.label));
     chart.series.push_back(std::move(series));
   }
+  add_front(chart, true, false);
   const Metric* speed = value_of(runs.front(), decode);
   const Metric* own = value_of(runs.front(), kld);
   if (!widths.empty() && speed != nullptr && own != nullptr && *own->value == 0) {
     const Range range = positive_range(widths);
     chart.series.push_back(guide_of(runs.front(), {.x = range.low, .y = *speed->value}, {.x = range.high, .y = *speed->value}));
-    chart.caption += " The reference diverges by 0 from itself; the dashed line is its speed.";
+    chart.caption += " The reference diverges by 0 from itself; the level line is its speed.";
   }
   return chart;
 }
@@ -226,8 +246,10 @@ bool has_several_places(const Chart& chart) {
 
 std::vector<Chart> build_charts(const std::vector<Labelled>& runs) {
   std::vector<Chart> charts;
-  for (Chart& chart : std::vector<Chart>{divergence_by_size(runs), speed_by_divergence(runs), task_bars(runs), prefill_by_length(runs),
-                                         decode_by_depth(runs), memory_bars(runs), gap_quantiles(runs)}) {
+  for (Chart& chart : std::vector<Chart>{
+           speed_by_divergence(runs), divergence_by_bytes(runs, "peak_rss_bytes", "kld_by_memory", "Quality against memory", "Process peak, MB"),
+           divergence_by_bytes(runs, "file_bytes", "kld_by_size", "What each byte buys: quality against file size", "File, MB"), build_divergence_tail(runs),
+           task_bars(runs), prefill_by_length(runs), decode_by_depth(runs), gap_quantiles(runs), memory_bars(runs), build_memory_timeline(runs)}) {
     if (chart.series.empty()) continue;
     if (chart.kind == Chart::Kind::line && !has_several_places(chart)) continue;  // one shape is in the table already
     charts.push_back(std::move(chart));

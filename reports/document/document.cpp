@@ -39,19 +39,21 @@ void append(std::vector<Block>& blocks, std::vector<Block> more) {
 
 }  // namespace
 
-Document build_document(const Comparison& comparison) {
+Document build_document(const Comparison& comparison, const TokenText& token_text) {
   const std::vector<Labelled> runs = label_runs(comparison);
   Document document;
   document.title = question(comparison.reference);
   document.subtitle = setting(comparison.reference, runs.size());
+  if (std::optional<Answer> answer = build_answer(runs)) document.blocks.push_back(std::move(*answer));
   document.blocks.push_back(build_precision_table(comparison));
-  document.blocks.push_back(build_effective_table(comparison));
   if (runs.size() > 1) {
     document.blocks.push_back(Heading{2, "What changed"});
     document.blocks.push_back(build_verdicts(runs));
   }
   document.blocks.push_back(Heading{2, "Charts"});
   for (Chart& chart : build_charts(runs)) document.blocks.push_back(std::move(chart));
+  document.blocks.push_back(build_effective_table(comparison));
+  append(document.blocks, build_worst_tokens(runs, token_text));
   append(document.blocks, build_warnings(runs));
   if (runs.size() > 1) document.blocks.push_back(Heading{2, "Every metric"});
   for (const Labelled& row : runs)

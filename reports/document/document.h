@@ -1,7 +1,9 @@
 #pragma once
 // A report before its format: headings, paragraphs, tables, charts. Built once from runs and their comparison; exporters only spell it.
 
+#include <functional>
 #include <optional>
+#include <span>
 #include <string>
 #include <variant>
 #include <vector>
@@ -60,7 +62,18 @@ struct List {
 struct Code {
   std::string text{};
 };
-using Block = std::variant<Heading, Paragraph, List, Code, Table, Chart>;
+/// The first screen: what to take, and why.
+struct Answer {
+  struct Option {
+    std::string heading{};              // "Take", "Rather not"
+    std::string label{}, recipe{};      // of the run
+    std::string saves{}, costs{}, sure{};
+  };
+  std::string headline{};               // one sentence
+  std::vector<Option> options{};        // the first is the advice
+  std::string rule{};                   // how it was decided
+};
+using Block = std::variant<Answer, Heading, Paragraph, List, Code, Table, Chart>;
 struct Document {
   std::string title{};
   std::string subtitle{};
@@ -68,8 +81,11 @@ struct Document {
   std::vector<Run> runs{};              // raw data appendix; the first is the reference
 };
 
+/// The text of token ids, for the places where a precision hurts; may be empty where the tokenizer is not at hand.
+using TokenText = std::function<std::string(std::span<const int32_t> ids)>;
+
 /// The comparison's reference comes first, its candidates follow in their order.
-Document build_document(const Comparison& comparison);
+Document build_document(const Comparison& comparison, const TokenText& token_text = {});
 
 /// The side-by-side table of precisions alone: the same rows, columns and texts on the command line and in every report.
 Table build_precision_table(const Comparison& comparison);

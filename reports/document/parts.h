@@ -38,6 +38,11 @@ std::string verdict_note(const MetricComparison& metric);
 /// Value, interval and text of a metric; "-" with the reason where there is none.
 Cell metric_cell(const Run& run, std::string_view metric_id);
 
+/// Nothing where there is no other run to choose, or the reference itself is not done.
+std::optional<Answer> build_answer(const std::vector<Labelled>& runs);
+Chart build_divergence_tail(const std::vector<Labelled>& runs);
+Chart build_memory_timeline(const std::vector<Labelled>& runs);
+std::vector<Block> build_worst_tokens(const std::vector<Labelled>& runs, const TokenText& text);
 List build_verdicts(const std::vector<Labelled>& runs);
 std::vector<Chart> build_charts(const std::vector<Labelled>& runs);
 Table build_metric_table(const Labelled& candidate, const Labelled& reference);

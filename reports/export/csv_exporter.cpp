@@ -58,6 +58,12 @@ void put_block(std::string& out, const Chart& chart) {
   }
 }
 
+void put_block(std::string& out, const Answer& answer) {
+  for (const Answer::Option& option : answer.options)
+    for (const auto& [column, text] : {std::pair{"saves", option.saves}, std::pair{"costs", option.costs}, std::pair{"sure", option.sure}})
+      put(out, {.kind = "answer", .id = option.heading, .row = option.label, .column = column, .text = text});
+}
+
 // Texts carry no numbers.
 void put_block(std::string&, const Heading&) {}
 void put_block(std::string&, const Paragraph&) {}

@@ -26,9 +26,7 @@ Result<const Exporter*> find_exporter(std::string_view name) {
     if (exporter.name == name) return &exporter;
     names += fmt::format("{}{}", names.empty() ? "" : ", ", exporter.name);
   }
-  if (name == "pdf")
-    return fail(ErrorCode::unsupported, "pdf reports are not part of this version; write html and print it to PDF from a browser, or choose one of {}", names);
-  return fail(ErrorCode::invalid_argument, "'{}' is not a report format; choose one of {}", name, names);
+  return fail(ErrorCode::invalid_argument, "'{}' is not a report format; choose one of {}, or pdf", name, names);
 }
 
 }  // namespace phiscope::reports

@@ -123,6 +123,15 @@ std::string table_html(const Table& table) {
   return html + "</tbody></table></div>\n";
 }
 
+void put(std::string& out, const Answer& answer) {
+  out += "<section id=\"answer\"><p class=\"headline\">" + escaped(answer.headline) + "</p>\n<div class=\"options\">\n";
+  for (const Answer::Option& option : answer.options) {
+    out += fmt::format("<article class=\"option\"><p class=\"when\">{}</p><h3>{}</h3>\n<dl>", escaped(option.heading), escaped(option.label));
+    if (!option.saves.empty()) out += "<dt>Saves</dt><dd>" + escaped(option.saves) + "</dd>";
+    out += "<dt>Costs</dt><dd>" + escaped(option.costs) + "</dd><dt>How sure</dt><dd>" + escaped(option.sure) + "</dd></dl></article>\n";
+  }
+  out += "</div>\n<p class=\"caption\">" + escaped(answer.rule) + "</p></section>\n";
+}
 void put(std::string& out, const Heading& heading) { out += fmt::format("<h{0}>{1}</h{0}>\n", heading.level, escaped(heading.text)); }
 void put(std::string& out, const Paragraph& paragraph) { out += "<p>" + escaped(paragraph.text) + "</p>\n"; }
 void put(std::string& out, const Code& code) { out += "<pre><code>" + escaped(code.text) + "</code></pre>\n"; }

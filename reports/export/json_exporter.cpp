@@ -4,6 +4,12 @@
 namespace phiscope::reports {
 namespace {
 
+Json to_json(const Answer& answer) {
+  Json options = Json::array();
+  for (const Answer::Option& option : answer.options)
+    options.push_back({{"heading", option.heading}, {"label", option.label}, {"recipe", option.recipe}, {"saves", option.saves}, {"costs", option.costs}, {"sure", option.sure}});
+  return {{"kind", "answer"}, {"headline", answer.headline}, {"options", std::move(options)}, {"rule", answer.rule}};
+}
 Json to_json(const Heading& heading) { return {{"kind", "heading"}, {"level", heading.level}, {"text", heading.text}}; }
 Json to_json(const Paragraph& paragraph) { return {{"kind", "paragraph"}, {"text", paragraph.text}}; }
 Json to_json(const List& list) {

@@ -42,6 +42,15 @@ std::string cell_text(const Cell& cell) {
   return std::string(style->symbol) + " " + escaped(cell.note);
 }
 
+void put(std::string& out, const Answer& answer) {
+  out += "**" + escaped(answer.headline) + "**\n\n";
+  for (const Answer::Option& option : answer.options) {
+    out += "- **" + escaped(option.heading) + ": " + escaped(option.label) + "**\n";
+    if (!option.saves.empty()) out += "  - saves: " + escaped(option.saves) + "\n";
+    out += "  - costs: " + escaped(option.costs) + "\n  - how sure: " + escaped(option.sure) + "\n";
+  }
+  out += "\n" + escaped(answer.rule) + "\n\n";
+}
 void put(std::string& out, const Heading& heading) {
   out += std::string(static_cast<size_t>(heading.level), '#') + " " + escaped(heading.text) + "\n\n";
 }
@@ -58,8 +67,12 @@ void put(std::string& out, const Code& code) {
   out += "\n\n";
 }
 
+// What is folded in HTML is folded here too (GitHub and GitLab show <details>), so that a pull request shows the answer and the table.
 void put(std::string& out, const Table& table) {
-  if (!table.title.empty()) out += "### " + escaped(table.title) + "\n\n";
+  if (table.is_detail)
+    out += "<details><summary>" + escaped(table.title) + "</summary>\n\n";
+  else if (!table.title.empty())
+    out += "### " + escaped(table.title) + "\n\n";
   std::string rule = "|";
   out += "|";
   for (size_t c = 0; c < table.columns.size(); ++c) {
@@ -77,10 +90,12 @@ void put(std::string& out, const Table& table) {
   out += "\n";
   if (!table.caption.empty()) out += escaped(table.caption) + "\n\n";
   if (table.id == "precisions") out += note_legend() + ".\n\n";
+  if (table.is_detail) out += "</details>\n\n";
 }
 
 void put(std::string& out, const Chart& chart) {
   Table table = chart_table(chart);
+  table.is_detail = true;
   put(out, table);
 }
 

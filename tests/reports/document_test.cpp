@@ -1,5 +1,6 @@
 #include "reports/document/document.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -114,11 +115,12 @@ std::vector<const Part*> parts(const Document& document) {
   return found;
 }
 
-TEST(Document, BeginsWithTheTableAndTheVerdicts) {
+TEST(Document, BeginsWithTheAnswerTheTableAndTheVerdicts) {
   const Document document = build_document(example_comparison());
   EXPECT_EQ(document.title, "What does each bit of bundled:tiny-phi cost, and what does it buy, on Example CPU 3000?");
   ASSERT_GE(document.blocks.size(), 3U);
-  EXPECT_TRUE(std::holds_alternative<Table>(document.blocks[0]));
+  EXPECT_TRUE(std::holds_alternative<Answer>(document.blocks[0]));
+  EXPECT_TRUE(std::holds_alternative<Table>(document.blocks[1]));
   const auto lists = parts<List>(document);
   ASSERT_FALSE(lists.empty());
   ASSERT_EQ(lists[0]->items.size(), 5U);  // a sentence for every candidate, the refused one too
@@ -135,7 +137,8 @@ TEST(Document, HasEveryChartWithFiniteNumbers) {
     for (const ChartSeries& series : chart->series)
       for (const Point& point : series.points) EXPECT_TRUE(std::isfinite(point.x) && std::isfinite(point.y)) << chart->id;
   }
-  EXPECT_EQ(ids, (std::vector<std::string>{"kld_by_size", "decode_by_kld", "tasks", "prefill_by_length", "decode_by_depth", "memory", "token_gaps"}));
+  EXPECT_EQ(ids, (std::vector<std::string>{"decode_by_kld", "kld_by_memory", "kld_by_size", "kld_tail", "tasks", "prefill_by_length", "decode_by_depth",
+                                            "token_gaps", "memory"}));
 }
 
 TEST(Document, PutsNothingThatIsNotPositiveOnALogarithmicAxis) {
@@ -177,6 +180,132 @@ TEST(Document, TellsWhatDiffersBetweenTheRunsAndHowToRepeatThem) {
       EXPECT_EQ(table->rows.at(0).at(0).text, "int8-dyn");
     }
   }
+}
+
+const Chart* find_chart(const Document& document, std::string_view id) {
+  for (const Chart* chart : parts<Chart>(document))
+    if (chart->id == id) return chart;
+  return nullptr;
+}
+
+/// One candidate against fp32 with the given fidelity, speed and size.
+Comparison comparison_of(double same_top1, double ln_ppl_ratio, double decode) {
+  Run reference{.run_id = "01JD0000000000000000000001", .model = "m", .recipe = "fp32", .backend = "cpu", .suite = "quick", .device = "d"};
+  reference.metric_infos = {{"decode_tokens_per_s", 1, "Decode", "tok/s", Direction::higher, "speed", "", 0.02, true},
+                            {"same_top1", 1, "Same top 1", "share", Direction::higher, "fidelity", "", 0.005, false},
+                            {"ln_ppl_ratio", 1, "ln ratio", "nat", Direction::lower, "fidelity", "", 0.005, false},
+                            {"file_bytes", 1, "File", "bytes", Direction::lower, "size", "", 0.01, true}};
+  Run candidate = reference;
+  candidate.run_id = "01JD0000000000000000000002";
+  candidate.recipe = "int8";
+  reference.metrics = {{.id = "decode_tokens_per_s@64", .value = 100}, {.id = "same_top1", .value = 1}, {.id = "ln_ppl_ratio", .value = 0}, {.id = "file_bytes", .value = 4e6}};
+  candidate.metrics = {{.id = "decode_tokens_per_s@64", .value = decode}, {.id = "same_top1", .value = same_top1, .n = 2040},
+                       {.id = "ln_ppl_ratio", .value = ln_ppl_ratio}, {.id = "file_bytes", .value = 1e6}};
+  return compare_runs(reference, {candidate});
+}
+
+Answer answer_of(const Comparison& comparison) {
+  for (const Block& block : build_document(comparison).blocks)
+    if (const Answer* answer = std::get_if<Answer>(&block)) return *answer;
+  ADD_FAILURE() << "no answer";
+  return {};
+}
+
+TEST(Answer, TakesTheFastestThatKeepsTheQuality) {
+  const Answer answer = answer_of(comparison_of(0.995, 0.001, 240));
+  EXPECT_EQ(answer.headline.substr(0, 42), "Take int8: it keeps the quality of fp32 an");
+  ASSERT_EQ(answer.options.size(), 1U);
+  EXPECT_EQ(answer.options[0].heading, "Take");
+  EXPECT_NE(answer.options[0].saves.find("2.4×"), std::string::npos) << answer.options[0].saves;
+  EXPECT_NE(answer.options[0].saves.find("75 % less"), std::string::npos) << answer.options[0].saves;
+  EXPECT_NE(answer.options[0].costs.find("another first choice at 0.5 % of the tokens"), std::string::npos) << answer.options[0].costs;
+}
+
+TEST(Answer, DoesNotTakeWhatGivesUpQualityWithoutSayingSo) {
+  const Answer reduced = answer_of(comparison_of(0.97, 0.03, 240));
+  EXPECT_EQ(reduced.headline.substr(0, 22), "No precision keeps the");
+  EXPECT_NE(reduced.headline.find("perplexity +3 %"), std::string::npos) << reduced.headline;
+  const Answer damaged = answer_of(comparison_of(0.90, 0.2, 240));
+  EXPECT_EQ(damaged.headline.substr(0, 14), "Stay with fp32");
+  ASSERT_EQ(damaged.options.size(), 1U);
+  EXPECT_EQ(damaged.options[0].heading, "Rather not");
+}
+
+TEST(Answer, StaysWithTheReferenceWhereNothingIsGained) {
+  Comparison comparison = comparison_of(1, 0, 100);
+  comparison.candidates[0].run.metrics[3].value = 4e6;
+  EXPECT_EQ(answer_of(compare_runs(comparison.reference, {comparison.candidates[0].run})).headline.substr(0, 14), "Stay with fp32");
+}
+
+TEST(Charts, TheParetoFrontLeavesOutWhatIsBeaten) {
+  const Document document = build_document(example_comparison());
+  const Chart* chart = find_chart(document, "kld_by_size");
+  ASSERT_NE(chart, nullptr);
+  const auto front = std::find_if(chart->series.begin(), chart->series.end(), [](const ChartSeries& series) { return series.name == "Pareto front"; });
+  ASSERT_NE(front, chart->series.end());
+  // int8-dyn is as large as int8 and diverges more; fp16, int8 and int4 are each the best of their size.
+  ASSERT_EQ(front->points.size(), 3U);
+  EXPECT_TRUE(std::is_sorted(front->points.begin(), front->points.end(), [](const Point& a, const Point& b) { return a.x < b.x; }));
+  EXPECT_TRUE(std::is_sorted(front->points.begin(), front->points.end(), [](const Point& a, const Point& b) { return a.y > b.y; }));
+}
+
+TEST(Charts, TheTailFallsAndEndsWhereNoTokenDivergesMore) {
+  const Document document = build_document(example_comparison());
+  const Chart* chart = find_chart(document, "kld_tail");
+  ASSERT_NE(chart, nullptr);
+  EXPECT_EQ(chart->series.size(), 4U);  // all but the reference
+  for (const ChartSeries& series : chart->series) {
+    for (size_t i = 1; i < series.points.size(); ++i) EXPECT_LE(series.points[i].y, series.points[i - 1].y);
+    EXPECT_EQ(series.points.back().y, 0) << series.name;
+  }
+}
+
+TEST(Charts, AMemoryTimelineKeepsItsPeak) {
+  auto runs = example_runs();
+  Series series{.kind = "memory_timeline", .metric = "peak_rss_bytes", .columns = {"time_ns", "resident_bytes"}, .rows = {{}, {}}};
+  for (int i = 0; i < 5000; ++i) {
+    series.rows[0].push_back(i * 1e7);
+    series.rows[1].push_back(i == 3333 ? 9e8 : 1e8);
+  }
+  runs[1].series.push_back(series);
+  const Document document = build_document(compare_runs(runs[0], {runs[1]}));
+  const Chart* chart = find_chart(document, "memory_timeline");
+  ASSERT_NE(chart, nullptr);
+  ASSERT_EQ(chart->series.size(), 1U);
+  EXPECT_LE(chart->series[0].points.size(), 200U);
+  EXPECT_TRUE(std::any_of(chart->series[0].points.begin(), chart->series[0].points.end(), [](const Point& p) { return p.y == 900 && p.x == 33.33; }));
+}
+
+TEST(WorstTokens, AreShownInTheirTextWorstFirst) {
+  const TokenText text = [](std::span<const int32_t> ids) {
+    std::string result;
+    for (const int32_t id : ids) result += fmt::format("<{}>", id);
+    return result;
+  };
+  const auto runs = example_runs();
+  const Document document = build_document(compare_runs(runs[0], {runs[4]}), text);
+  const Table* worst = nullptr;
+  for (const Table* table : parts<Table>(document))
+    if (table->id.starts_with("worst:")) worst = table;
+  ASSERT_NE(worst, nullptr);
+  ASSERT_EQ(worst->rows.size(), 8U);
+  double largest = 0;
+  for (const Series& series : runs[4].series)
+    if (series.kind == "position_scores") largest = std::max(largest, *std::max_element(series.rows[3].begin(), series.rows[3].end()));
+  EXPECT_EQ(worst->rows[0].back().value, largest);
+  for (size_t i = 1; i < worst->rows.size(); ++i) EXPECT_LE(*worst->rows[i].back().value, *worst->rows[i - 1].back().value);
+  EXPECT_EQ(worst->rows[0][1].text.find("“<"), 0U);
+}
+
+TEST(WorstTokens, SayWhyThereAreNone) {
+  const auto said = [](const Document& document, std::string_view sentence) {
+    const auto paragraphs = parts<Paragraph>(document);
+    return std::any_of(paragraphs.begin(), paragraphs.end(), [&](const Paragraph* p) { return p->text.find(sentence) != std::string::npos; });
+  };
+  auto runs = example_runs();
+  EXPECT_TRUE(said(build_document(example_comparison()), "tokenizer of these runs is not at hand"));
+  for (auto& run : runs) run.series.clear();
+  EXPECT_TRUE(said(build_document(compare_runs(runs[0], {runs[1]})), "scored no text"));
 }
 
 }  // namespace

@@ -112,7 +112,8 @@
     dataset.showLine = series.guide || specification.kind === 'line';
     dataset.borderDash = series.guide ? [6, 5] : [];
     dataset.borderWidth = series.guide ? 1.5 : 2;
-    dataset.pointRadius = series.guide ? 0 : 5;
+    const isDense = series.points.length > 20;
+    dataset.pointRadius = series.guide ? 0 : isDense ? 1.5 : 5;
     dataset.pointHoverRadius = series.guide ? 0 : 7;
     dataset.pointStyle = series.guide ? 'line' : series.marker;
     dataset.pointBorderWidth = series.marker === 'star' || series.marker === 'crossRot' ? 2 : 1;

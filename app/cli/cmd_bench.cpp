@@ -59,7 +59,9 @@ void print_warnings(const std::vector<Run>& runs) {
                            noisy, timings));
 }
 
-bool has_metrics(const Run& run) { return !run.metrics.empty(); }
+bool has_metrics(const Run& run) {
+  return std::any_of(run.metrics.begin(), run.metrics.end(), [](const Metric& metric) { return metric.value.has_value(); });
+}
 
 Result<int> run(const session::BenchRequest& request, const Shared& shared) {
   ProgressLine line(shared.quiet);

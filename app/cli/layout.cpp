@@ -40,12 +40,11 @@ struct Layout {
   std::vector<size_t> widths;
   std::vector<bool> numeric;
   std::vector<std::vector<std::string>> heads;  // lines of each column's head
-  size_t head_lines = 1;
 };
 
 Layout layout_of(const reports::Table& table) {
   const size_t columns = table.columns.size();
-  Layout layout{std::vector<size_t>(columns), std::vector<bool>(columns, false), {}, 1};
+  Layout layout{std::vector<size_t>(columns), std::vector<bool>(columns, false), {}};
   for (size_t c = 0; c < columns; ++c) {
     for (const auto& row : table.rows) {
       if (c >= row.size()) continue;
@@ -54,7 +53,6 @@ Layout layout_of(const reports::Table& table) {
     }
     layout.heads.push_back(wrap_head(table.columns[c], layout.widths[c]));
     for (const std::string& line : layout.heads[c]) layout.widths[c] = std::max(layout.widths[c], display_width(line));
-    layout.head_lines = std::max(layout.head_lines, layout.heads[c].size());
   }
   return layout;
 }
@@ -78,9 +76,11 @@ std::vector<std::vector<size_t>> fold_columns(const Layout& layout, size_t width
 std::string format_part(const reports::Table& table, const Layout& layout, const std::vector<size_t>& columns, bool colour) {
   const auto ending = [&](size_t c) { return c == columns.back() ? std::string_view("\n") : kColumnGap; };
   std::string text;
-  for (size_t line = 0; line < layout.head_lines; ++line)
+  size_t head_lines = 1;
+  for (const size_t c : columns) head_lines = std::max(head_lines, layout.heads[c].size());
+  for (size_t line = 0; line < head_lines; ++line)
     for (const size_t c : columns) {
-      const size_t blank = layout.head_lines - layout.heads[c].size();  // heads stand on the rule
+      const size_t blank = head_lines - layout.heads[c].size();  // heads stand on the rule
       text += pad(line < blank ? "" : layout.heads[c][line - blank], layout.widths[c], layout.numeric[c]);
       text += ending(c);
     }

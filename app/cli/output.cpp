@@ -64,8 +64,6 @@ size_t display_width(std::string_view text) {
       std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
 }
 
-std::string format_table(const reports::Table& table, bool colour) { return fold_table(table, colour, stdout_width()); }
-
 std::string format_precisions(const reports::Comparison& comparison) {
   const reports::Table effective = reports::build_effective_table(comparison);
   const auto width = stdout_width();

@@ -18,11 +18,9 @@ void print_json(const Json& document);   // one document, indented
 void print_note(std::string_view text);  // to stderr
 void print_error(std::string_view text); // to stderr, "phiscope: <text>"
 
-/// Columns as wide as their content, long heads on several lines; numbers to the right; the best value of a column in bold.
-std::string format_table(const reports::Table& table, bool colour);
-/// The side-by-side table of a comparison, with what ran below it.
+/// The side-by-side table of a comparison, with what ran below it, as wide as the terminal.
 std::string format_precisions(const reports::Comparison& comparison);
-/// Same for plain rows; the first is the head.
+/// Plain rows, columns as wide as their content; the first is the head.
 std::string format_rows(const std::vector<std::vector<std::string>>& rows);
 /// Columns that a text occupies on a terminal (UTF-8 code points; combining marks and wide characters are not told apart).
 size_t display_width(std::string_view text);

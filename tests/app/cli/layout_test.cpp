@@ -33,7 +33,7 @@ reports::Table table_of_two_rows() {
 
 TEST(FoldTable, IsOneBlockWhereAnyWidthWillDo) {
   EXPECT_EQ(fold_table(table_of_two_rows(), false, 0),
-            "                                KLD\n"
+            "                                 KLD\n"
             "Recipe     File  Perplexity     mean\n"
             "------  -------  ----------  -------\n"
             "fp32    20.2 MB       98.93  0.00293\n"

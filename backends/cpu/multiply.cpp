@@ -27,7 +27,7 @@ float* Multiplier::floats(AlignedBuffer& buffer, int64_t count) { return reinter
 
 void Multiplier::multiply(const PackedMatrix& w, const float* x, int64_t x_stride, int64_t rows, Arithmetic arithmetic, float* y,
                           int64_t y_stride) {
-  if (arithmetic == Arithmetic::half && rows >= kHalfRows && kernels_.gemm_half != nullptr && w.kind != PackedKind::f32 && !w.is_file_blocks) {
+  if (arithmetic == Arithmetic::half && rows >= kHalfRows && kernels_.gemm_half != nullptr && !w.is_file_blocks && has_half_panel(w)) {
     return multiply_half(w, x, x_stride, rows, y, y_stride);
   }
   const bool is_integer = !w.is_file_blocks && (w.kind == PackedKind::q8 || w.kind == PackedKind::q4);
@@ -86,7 +86,8 @@ void Multiplier::multiply_quantized(const PackedMatrix& w, int64_t rows, float* 
                         .sums = floats(sums_, padded_rows * w.groups)};
   const auto* codes = reinterpret_cast<const int8_t*>(codes_.data());
   const auto* scales = reinterpret_cast<const float*>(scales_.data());
-  pool_.run(tiles, tile_rows > 16 ? 1 : 4, [&](int64_t begin, int64_t end, int) { kernels_.prepare_quantized(w, codes, scales, rows, tile_rows, begin, end, q); });
+  pool_.run(tiles, tile_rows > 16 ? 1 : 4,
+            [&](int64_t begin, int64_t end, int) { kernels_.prepare_quantized(w, codes, scales, rows, tile_rows, begin, end, q); });
   if (rows == 1) {
     pool_.run(w.blocks, block_grain(w, pool_.threads()), [&](int64_t begin, int64_t end, int) { kernels_.gemv_dynamic(w, q, begin, end, y); });
     return;

@@ -2,7 +2,7 @@
 # Units with instruction flags must not emit weak symbols: the linker could choose their copy of a shared inline function for the whole
 # program, and it would stop with an illegal instruction on an older processor.
 foreach(object IN LISTS OBJECTS)
-  if(NOT object MATCHES "kernels/avx")
+  if(NOT object MATCHES "kernels/(avx|amx)")
     continue()
   endif()
   math(EXPR checked "${checked} + 1")

@@ -88,10 +88,12 @@ class AgainstLmEval : public testing::TestWithParam<Model> {
       std::vector<double> sorted = wanted;
       for (size_t c = 0; c < wanted.size(); ++c, ++row) EXPECT_NEAR(sums.at(row), wanted[c], kLogLikelihoodTolerance) << name << " item " << i << " choice " << c;
       std::sort(sorted.rbegin(), sorted.rend());
-      if (sorted.size() < 2 || sorted[0] - sorted[1] > kNearTie)
+      if (sorted.size() < 2 || sorted[0] - sorted[1] > kNearTie) {
         EXPECT_EQ(column(reply.items, "correct")[i], expected[i]["acc"].get<double>()) << name << " item " << i;
-      if (expected[i].contains("acc_norm"))
+      }
+      if (expected[i].contains("acc_norm")) {
         EXPECT_EQ(column(reply.items, "correct_normalized")[i], expected[i]["acc_norm"].get<double>()) << name << " item " << i;
+      }
     }
     EXPECT_EQ(row, sums.size());
   }
@@ -189,8 +191,8 @@ class Fidelity : public testing::Test {
   std::unique_ptr<LocalEngine> new_engine() const {
     return std::make_unique<LocalEngine>([](std::string_view name) { return find_backend(name); }, folder_ / "cache", system_clock());
   }
-  static Run measured(ScoreReply reply) {
-    Run run;
+  static phiscope::Run measured(ScoreReply reply) {
+    phiscope::Run run;
     run.samples.push_back({"scored_bytes", 0, 0, static_cast<double>(reply.scored_bytes)});
     for (Series& series : reply.windows) {
       series.metric = "perplexity";
@@ -215,7 +217,7 @@ TEST_F(Fidelity, OfInt4EqualsTransformersWithinATenthOfAPercent) {
   open(*candidate, "int4:kv=fp32");
   auto reply = candidate->score(windows(), folder_ / "states.f32", {});
   ASSERT_TRUE(reply.has_value()) << reply.error().message;
-  const Run run = measured(std::move(*reply));
+  const phiscope::Run run = measured(std::move(*reply));
   int compared = 0;
   for (const auto& [id, expected] : golden()["fidelity"].items()) {
     if (id == "positions" || id == "perplexity_reference") continue;
@@ -269,11 +271,11 @@ TEST_F(Fidelity, TheReferenceIsZeroFromItselfAndAboveItsNoiseFloor) {
   few.max_chunks = 2;
   open(*engine, "fp32");
   ASSERT_TRUE(engine->hidden(few, folder_ / "states.f32", {}).has_value());
-  const Run same = measured(engine->score(few, folder_ / "states.f32", {}).value());
+  const phiscope::Run same = measured(engine->score(few, folder_ / "states.f32", {}).value());
   EXPECT_EQ(same.find_metric("kld_max")->value, 0.0);
   EXPECT_EQ(same.find_metric("same_top1")->value, 1.0);
   few.bf16_noise = true;
-  const Run noisy = measured(engine->score(few, folder_ / "states.f32", {}).value());
+  const phiscope::Run noisy = measured(engine->score(few, folder_ / "states.f32", {}).value());
   EXPECT_GT(*noisy.find_metric("kld_mean")->value, 1e-8);
   EXPECT_LT(*noisy.find_metric("kld_mean")->value, 1e-2);
 }
@@ -289,7 +291,7 @@ TEST_F(Fidelity, StridedPerplexityEqualsTransformers) {
   auto reply = engine->score(strided, {}, {});
   ASSERT_TRUE(reply.has_value()) << reply.error().message;
   EXPECT_EQ(reply->positions, expected["positions"].get<int64_t>());
-  const Run run = measured(std::move(*reply));
+  const phiscope::Run run = measured(std::move(*reply));
   EXPECT_NEAR(*run.find_metric("perplexity")->value / expected["perplexity"].get<double>(), 1.0, 1e-3);
 }
 

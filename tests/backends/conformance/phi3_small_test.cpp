@@ -18,12 +18,18 @@ struct Phi3SmallCase {
 // Blocks of the published size with stripes of two heads apart by the rule for fewer heads than the stride; blocks smaller than what kernels
 // work on at a time; one pattern for all heads and every layer but the last sparse.
 const std::vector<Phi3SmallCase>& shapes() {
-  static const std::vector<Phi3SmallCase> cases{
-      {"small_blocks", {}, {1, 7, 24, 25, 100}},
-      {"published_blocks", {.heads = 8, .context = 512, .block = 64, .local_blocks = 1, .stride = 4, .longrope = false}, {130, 400}},
-      {"fewer_heads_than_the_stride", {.kv_heads = 4, .context = 256, .block = 16, .local_blocks = 1, .stride = 8, .longrope = false}, {200}},
-      {"same_for_all_heads", {.kv_heads = 1, .dense_every = 3, .same_for_all_heads = true, .gegelu_limit = 20}, {60, 100}},
-  };
+  // One by one: GCC 12 takes the members of a braced list for uninitialized.
+  static const std::vector<Phi3SmallCase> cases = [] {
+    std::vector<Phi3SmallCase> list;
+    const auto add = [&](std::string name, const test::Phi3SmallShape& shape, std::vector<int> lengths) {
+      list.push_back(Phi3SmallCase{std::move(name), shape, std::move(lengths)});
+    };
+    add("small_blocks", {}, {1, 7, 24, 25, 100});
+    add("published_blocks", {.heads = 8, .context = 512, .block = 64, .local_blocks = 1, .stride = 4, .longrope = false}, {130, 400});
+    add("fewer_heads_than_the_stride", {.kv_heads = 4, .context = 256, .block = 16, .local_blocks = 1, .stride = 8, .longrope = false}, {200});
+    add("same_for_all_heads", {.kv_heads = 1, .dense_every = 3, .same_for_all_heads = true, .gegelu_limit = 20}, {60, 100});
+    return list;
+  }();
   return cases;
 }
 

@@ -59,8 +59,12 @@ void print_warnings(const std::vector<Run>& runs) {
                            noisy, timings));
 }
 
+// Memory is sampled from the start: alone it is nothing to compare.
 bool has_metrics(const Run& run) {
-  return std::any_of(run.metrics.begin(), run.metrics.end(), [](const Metric& metric) { return metric.value.has_value(); });
+  return std::any_of(run.metrics.begin(), run.metrics.end(), [&](const Metric& metric) {
+    const MetricInfo* info = run.find_info(metric.id);
+    return metric.value.has_value() && (info == nullptr || info->group != "memory");
+  });
 }
 
 Result<int> run(const session::BenchRequest& request, const Shared& shared) {

@@ -57,6 +57,9 @@ Action add_quantize(CLI::App& command, const Shared& shared) {
   command.add_option("--out", request->out, "Folder or .gguf file to write; an artifact or a file there is replaced")->required()->type_name("PATH");
   command.add_option("--format", request->format, format_help())->type_name("FORMAT");
   add_threads_option(command, request->threads);
+  command.parse_complete_callback([request] {
+    if (request->recipe.empty() && (request->format.empty() || request->format == "phiscope")) throw CLI::RequiredError("--recipe");
+  });
   return [request, &shared]() -> Result<int> {
     ProgressLine line(shared.quiet);
     PHISCOPE_ASSIGN(const session::QuantizeResult result, session::quantize(*request, call_options(line)));

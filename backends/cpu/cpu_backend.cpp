@@ -59,7 +59,7 @@ class CpuBackend : public Backend {
       if (!used[i]) forecast.weights += encodings[i].bytes(tensor.rows, tensor.columns);
     }
     forecast.kv = KvCache::bytes(plan, options.kv, context_of(plan, options));
-    forecast.workspace = workspace_forecast(plan, threads_of(options));
+    forecast.workspace = workspace_forecast(plan, options, threads_of(options));
     return forecast;
   }
 

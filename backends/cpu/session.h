@@ -11,8 +11,8 @@ namespace phiscope::cpu {
 
 inline constexpr int64_t kDefaultContext = 4096;
 int64_t context_of(const Plan& plan, const OpenOptions& options);
-/// Upper bound of the scratch memory of a session.
-uint64_t workspace_forecast(const Plan& plan, int threads);
+/// Scratch memory of a session whose longest prefill fills the context.
+uint64_t workspace_forecast(const Plan& plan, const OpenOptions& options, int threads);
 
 class CpuSession : public Session {
  public:

@@ -115,7 +115,7 @@ Status Maker::copy_codes(const WeightView& view, const ArtifactTensor& tensor) {
   const auto rows = static_cast<size_t>(tensor.rows), groups = static_cast<size_t>(view.encoding.groups(tensor.columns));
   if (!tensor.from_source) {
     PHISCOPE_TRY(file_->write({view.codes, rows * view.encoding.code_bytes_per_row(tensor.columns)}));
-    PHISCOPE_TRY(file_->write({view.scales, rows * groups * dtype_bytes(view.encoding.scale_type)}));
+    if (view.encoding.is_integer()) PHISCOPE_TRY(file_->write({view.scales, rows * groups * dtype_bytes(view.encoding.scale_type)}));
     if (view.zero_points != nullptr) PHISCOPE_TRY(file_->write(std::as_bytes(std::span(view.zero_points, rows * groups))));
   }
   return report(tensor, tensor.rows);

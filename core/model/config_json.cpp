@@ -1,5 +1,7 @@
 // A config as config.json: what an artifact of a GGUF file keeps, and what other programs read.
 
+#include <cmath>
+
 #include "core/model/model.h"
 
 namespace phiscope {
@@ -10,7 +12,8 @@ struct ClassName {
 };
 constexpr ClassName kClasses[] = {{"phi3", "phi3", "Phi3ForCausalLM", "rms_norm_eps", "silu"},
                                   {"phi", "phi", "PhiForCausalLM", "layer_norm_eps", "gelu_new"},
-                                  {"phimoe", "phimoe", "PhiMoEForCausalLM", "rms_norm_eps", "silu"}};
+                                  {"phimoe", "phimoe", "PhiMoEForCausalLM", "rms_norm_eps", "silu"},
+                                  {"phi3small", "phi3small", "Phi3SmallForCausalLM", "layer_norm_epsilon", "gegelu"}};
 
 std::string_view torch_name(DType type) {
   if (type == DType::f16) return "float16";
@@ -20,12 +23,28 @@ std::string_view torch_name(DType type) {
 Json rope_scaling(const ModelConfig& config) {
   if (!config.longrope) return nullptr;
   Json block{{"type", "longrope"}, {"short_factor", config.short_factor}, {"long_factor", config.long_factor}};
-  const bool is_moe = config.architecture == "phimoe";
+  const bool is_moe = config.architecture == "phimoe" || config.architecture == "phi3small";  // the mscales and the length stand in the block
   if (is_moe) block["original_max_position_embeddings"] = config.original_max_positions;
   if (is_moe && config.short_mscale > 0) block["short_mscale"] = config.short_mscale;
   if (is_moe && config.long_mscale > 0) block["long_mscale"] = config.long_mscale;
   if (!is_moe && config.short_mscale > 0) block["attention_factor"] = config.short_mscale;
   return block;
+}
+
+// The inverse of parse_phi3_small.
+void add_phi3_small(const ModelConfig& config, Json& json) {
+  const BlockSparse& sparse = config.block_sparse;
+  json["blocksparse_block_size"] = sparse.block;
+  json["blocksparse_num_local_blocks"] = sparse.local_blocks;
+  json["blocksparse_vert_stride"] = sparse.vertical_stride;
+  json["dense_attention_every_n_layers"] = sparse.dense_every == 0 ? Json() : Json(sparse.dense_every);
+  json["blocksparse_homo_head_pattern"] = sparse.head_step == 0;
+  json["gegelu_limit"] = std::isfinite(config.gegelu_limit) ? Json(config.gegelu_limit) : Json();
+  json["mup_embedding_multiplier"] = config.embedding_scale;
+  json["mup_width_multiplier"] = 1 / config.logit_scale;
+  json["mup_use_scaling"] = config.attention_scale != 0;
+  if (config.attention_scale != 0) json["mup_attn_multiplier"] = config.attention_scale * static_cast<double>(config.head_dim);
+  json["dummy_token_indices"] = config.masked_ids;
 }
 
 }  // namespace
@@ -61,6 +80,7 @@ Json to_json(const ModelConfig& config) {
     json["num_experts_per_tok"] = config.experts_per_token;
     json["router_jitter_noise"] = config.router_jitter;
   }
+  if (config.architecture == "phi3small") add_phi3_small(config, json);
   json["torch_dtype"] = torch_name(config.dtype);
   return json;
 }

@@ -49,7 +49,7 @@ Quality quality_of(const std::vector<Labelled>& runs, const Labelled& row) {
   return Quality::kept;
 }
 
-std::string times(double ratio) { return fmt::format("{}×", format_number(ratio, ratio < 10 ? 2 : 3)); }
+std::string times(double ratio) { return fmt::format("{}×", format_number(ratio, 3)); }
 
 std::string fewer(double ratio) {
   const double percent = 100 * (1 - ratio);

@@ -86,7 +86,7 @@ Chart divergence_by_bytes(const std::vector<Labelled>& runs, std::string_view fa
     const Range range = positive_range(heights);
     const double x = *size->value / kMegabyte;
     chart.series.push_back(guide_of(runs.front(), {.x = x, .y = range.low}, {.x = x, .y = range.high}));
-    chart.caption += " The reference diverges by 0 from itself; the vertical line is its size.";
+    chart.caption += " The reference diverges by 0 from itself; the vertical line is its place on this axis.";
   }
   return chart;
 }

@@ -20,7 +20,7 @@ std::string setting(const Run& reference, size_t runs) {
 // The rules that the verdicts follow, for a reader who has nothing but the report.
 std::vector<Block> method() {
   return {Heading{2, "How the verdicts are made"},
-          List{{{"better, worse", "the 95 % interval excludes no change, and the change is larger than the smallest effect that matters."},
+          List{{{"better, worse", "chance is excluded at 95 % confidence, and the change is larger than the smallest effect that matters."},
                 {"same", "the whole interval lies within that smallest effect."},
                 {"unclear", "anything else, with what would settle it."},
                 {"not comparable", "the two sides differ in model, data, convention, device or metric version; the field is named."},
@@ -28,8 +28,9 @@ std::vector<Block> method() {
                           "on their own and marked \"unpaired in time\"."},
                 {"Fidelity", "the same tokens on both sides, bootstrap over windows. Where the reference is compared with itself its divergence is "
                              "0; a divergence below the measured floor, or below 0.0001 nat where none was measured, counts as the same."},
-                {"Tasks", "McNemar's test on the items whose answers changed, Holm-adjusted over the candidates. The intervals of speed and "
-                          "fidelity are 95 % each, without adjustment for the number of candidates."},
+                {"Tasks", "McNemar's test on the items whose answers changed."},
+                {"Several candidates", "the p value behind each verdict is Holm-adjusted over the candidates. The intervals shown are 95 % each, without "
+                                       "that adjustment: one that excludes no change can still be unclear."},
                 {"Sizes and memory", "compared exactly."}}}};
 }
 

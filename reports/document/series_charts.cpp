@@ -41,7 +41,7 @@ std::vector<Point> timeline(const std::vector<double>& time_ns, const std::vecto
     size_t largest = begin;
     for (size_t i = begin; i < end; ++i)
       if (bytes[i] > bytes[largest]) largest = i;
-    points.push_back({.x = time_ns[largest] * 1e-9, .y = bytes[largest] * 1e-6});
+    points.push_back({.x = time_ns[largest] / 1e9, .y = bytes[largest] / 1e6});
   }
   return points;
 }

@@ -52,8 +52,11 @@ TEST(Formats, SayTheSameNumbers) {
   const std::string html = write("html", document), md = write("md", document), csv = write("csv", document);
   const Json json = Json::parse(write("json", document));
   EXPECT_EQ(json["schema"], "phiscope/report/1");
-  const Json& table = json["blocks"][0];
-  ASSERT_EQ(table["id"], "precisions");
+  const auto is_precisions = [](const Json& block) { return block.value("id", "") == "precisions"; };
+  const auto found = std::find_if(json["blocks"].begin(), json["blocks"].end(), is_precisions);
+  ASSERT_NE(found, json["blocks"].end());
+  const Json& table = *found;
+  ASSERT_EQ(table["rows"].size(), runs.size());
   size_t numbers = 0;
   for (size_t r = 0; r < table["rows"].size(); ++r) {
     const Json& row = table["rows"][r];
@@ -73,6 +76,13 @@ TEST(Formats, SayTheSameNumbers) {
     }
   }
   EXPECT_EQ(numbers, 5U * 12U);
+  const Json& answer = json["blocks"][0];
+  ASSERT_EQ(answer["kind"], "answer");
+  for (const std::string& text : {answer["headline"].get<std::string>(), answer["options"].at(0)["saves"].get<std::string>(), answer["options"].at(0)["costs"].get<std::string>()}) {
+    EXPECT_NE(html.find(text), std::string::npos) << text;
+    EXPECT_NE(md.find(text), std::string::npos) << text;
+  }
+  EXPECT_NE(csv.find(answer["options"].at(0)["saves"].get<std::string>()), std::string::npos);
   for (size_t r = 0; r < runs.size(); ++r)
     for (const Json& metric : json["runs"][r]["metrics"])
       if (!metric["value"].is_null()) {
@@ -102,7 +112,8 @@ TEST(Csv, HasElevenColumnsInEveryLineAndEverySample) {
 // Texts as a hostile model or user would choose them.
 constexpr const char* kHostile[] = {"<script>alert(1)</script>", "\"><img src=x onerror=alert(1)>", "</script><script>alert(2)//",
                                     "a | b `c` *d* [e](http://f)", "=HYPERLINK(\"http://x\")", "@SUM(1)", "line\nbreak\r\n# heading",
-                                    "<!-- <script> ]]> '", "broken \xff\xfe utf-8", "'; DROP TABLE run; --"};
+                                    "<!-- <script> ]]> '", "broken \xff\xfe utf-8", "'; DROP TABLE run; --",
+                                    "</details>", "\n\n</details>\n\n<details><summary>", "a</summary>\n<details><summary>b</summary>\n</details>"};
 
 Document hostile_document(const std::string& text) {
   auto runs = test::example_runs();
@@ -121,6 +132,25 @@ Document hostile_document(const std::string& text) {
   return build_document(compare_runs(runs[0], {runs[1], runs[5]}));
 }
 
+size_t folded_blocks(const Document& document) {
+  return static_cast<size_t>(std::count_if(document.blocks.begin(), document.blocks.end(), [](const Block& block) {
+    const Table* table = std::get_if<Table>(&block);
+    return std::holds_alternative<Chart>(block) || (table != nullptr && table->is_detail);
+  }));
+}
+
+// Takes the tags that fold a table away from a line that is nothing but them and a title; `open` counts the folds that are open.
+std::string without_folding(std::string line, int& open) {
+  constexpr std::string_view kBegin = "<details><summary>", kBeginEnd = "</summary>", kEnd = "</details>";
+  if (line == kEnd) {
+    --open;
+    return {};
+  }
+  if (!line.starts_with(kBegin) || !line.ends_with(kBeginEnd)) return line;
+  ++open;
+  return line.substr(kBegin.size(), line.size() - kBegin.size() - kBeginEnd.size());
+}
+
 TEST(Escaping, NoTextOfAUserBecomesMarkup) {
   const size_t scripts = count_of(write("html", example_document()), "<script");
   for (const char* text : kHostile) {
@@ -131,14 +161,25 @@ TEST(Escaping, NoTextOfAUserBecomesMarkup) {
     EXPECT_EQ(html.find("<img"), std::string::npos) << text;
     EXPECT_EQ(html.find("<!-- <script"), std::string::npos) << text;
     EXPECT_TRUE(is_valid_utf8(html)) << text;
+    const size_t folds = folded_blocks(document);
+    ASSERT_GT(folds, 0U);
+    for (const char* tag : {"<details", "</details>", "<summary", "</summary>"}) EXPECT_EQ(count_of(html, tag), folds + 1) << tag << text;  // and the raw samples
     const std::string md = write("md", document);
     EXPECT_TRUE(is_valid_utf8(md));
-    for (const std::string& line : split(md, '\n')) {
-      if (line.starts_with("    ")) continue;  // indented code shows what it holds
+    size_t folds_begun = 0;
+    int open = 0;
+    for (const std::string& whole_line : split(md, '\n')) {
+      if (whole_line.starts_with("    ")) continue;  // indented code shows what it holds
+      const int before = open;
+      const std::string line = without_folding(whole_line, open);
+      EXPECT_TRUE(open == 0 || open == 1) << whole_line;  // every fold of ours ends before the next
+      folds_begun += open > before ? 1U : 0U;
       EXPECT_EQ(line.find('<'), std::string::npos) << line;
       EXPECT_EQ(line.find("[e]("), std::string::npos) << line;
       EXPECT_FALSE(line.starts_with("# heading"));
     }
+    EXPECT_EQ(folds_begun, folds) << text;  // none that a text has brought
+    EXPECT_EQ(open, 0) << text;
     const std::string csv = write("csv", document);
     for (const std::string& line : split(csv, '\n')) {
       EXPECT_EQ(line.find(",="), std::string::npos) << line;

@@ -220,7 +220,7 @@ void Executor::run_moe(const Phase& phase, const Chunk& chunk) {
   const auto experts = static_cast<int64_t>(phase.expert_gate.size());
   float* logits = resized(expert_out_, chunk.rows * experts);
   const PackedMatrix& router = parts_.weights.matrix(phase.router);
-  multiplier_.multiply(router, in, plan_.hidden, chunk.rows, arithmetic_of(router, parts_.activation), logits, experts);
+  multiplier_.multiply(router, in, plan_.hidden, chunk.rows, router_arithmetic(router, parts_.activation), logits, experts);
   // Tokens are grouped by expert. Experts add in the order of their index: for a token that is the same order whatever the others chose.
   std::vector<std::vector<std::pair<int64_t, float>>> tokens(static_cast<size_t>(experts));
   for (int64_t t = 0; t < chunk.rows; ++t) {

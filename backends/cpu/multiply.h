@@ -33,6 +33,11 @@ inline Arithmetic arithmetic_of(const PackedMatrix& w, ActivationMode activation
   if (w.is_file_blocks) return Arithmetic::f32;  // a file's own blocks are not rounded a second time
   return w.kind == PackedKind::q8 || w.kind == PackedKind::q4 ? Arithmetic::half : Arithmetic::f32;
 }
+/// The same for a router, whose small differences decide which experts run: never rounded to BF16.
+inline Arithmetic router_arithmetic(const PackedMatrix& w, ActivationMode activation) {
+  const Arithmetic arithmetic = arithmetic_of(w, activation);
+  return arithmetic == Arithmetic::half ? Arithmetic::f32 : arithmetic;
+}
 
 /// Not thread-safe.
 class Multiplier {

@@ -21,12 +21,14 @@ int64_t context_of(const Plan& plan, const OpenOptions& options) {
   return options.context > 0 ? options.context : std::min(plan.context, kDefaultContext);
 }
 
-uint64_t workspace_forecast(const Plan& plan, int threads) {
+uint64_t workspace_forecast(const Plan& plan, const OpenOptions& options, int threads) {
   const int64_t query = plan.heads * plan.head_dim, qkv = query + 2 * plan.kv_heads * plan.head_dim;
   const int64_t widest = std::max({plan.hidden, plan.ffn, query});
-  const int64_t row = 2 * plan.hidden + 2 * query + plan.ffn + std::max(qkv, 2 * plan.ffn) + 2 * widest;
+  const bool has_experts = std::any_of(plan.phases.begin(), plan.phases.end(), [](const Phase& phase) { return phase.kind == PhaseKind::moe; });
+  // Residual, normed, query, attention, activation, product, rows as a kernel wants them; rows of one expert, in and out.
+  const int64_t row = 2 * plan.hidden + 2 * query + plan.ffn + std::max({qkv, 2 * plan.ffn, plan.hidden}) + widest + (has_experts ? 2 * plan.hidden : 0);
   const int64_t per_thread = attention_scratch_floats(plan.head_dim + kKeyLanes) + kGemmScratchFloats;
-  return static_cast<uint64_t>(kMicroBatch * row + threads * per_thread + plan.vocab) * sizeof(float);
+  return static_cast<uint64_t>(std::min(kMicroBatch, context_of(plan, options)) * row + threads * per_thread + plan.vocab) * sizeof(float);
 }
 
 CpuSession::CpuSession(Parts parts)
@@ -221,23 +223,30 @@ Effective CpuSession::effective() const {
   bool has_half = false, has_f32 = false, has_rounded_weights = false;
   bool has_integer = false, has_float = false, has_widened = false, has_nibbles = false;
   const std::vector<bool> used = multiplied_tensors(plan_);
+  const auto is_router = [&](int tensor) {
+    return std::any_of(plan_.phases.begin(), plan_.phases.end(), [&](const Phase& phase) { return phase.kind == PhaseKind::moe && phase.router == tensor; });
+  };
+  bool has_router = false;
   for (size_t i = 0; i < used.size(); ++i) {
     if (!used[i]) continue;
     const PackedMatrix& matrix = parts_.weights->matrix(static_cast<int>(i));
+    const bool router = is_router(static_cast<int>(i));
+    has_router = has_router || router;
     const bool is_integer = !matrix.is_file_blocks && (matrix.kind == PackedKind::q8 || matrix.kind == PackedKind::q4);
     has_integer = has_integer || is_integer;
     has_float = has_float || !is_integer;
     has_nibbles = has_nibbles || runs_fixed_point(matrix);
-    const bool is_half = kernels.gemm_half != nullptr && arithmetic_of(matrix, parts_.options.activation) == Arithmetic::half;
+    const bool is_half = kernels.gemm_half != nullptr && !router && arithmetic_of(matrix, parts_.options.activation) == Arithmetic::half;
     has_half = has_half || is_half;
-    has_f32 = has_f32 || !is_half;
+    has_f32 = has_f32 || (!is_half && !router);
     has_rounded_weights = has_rounded_weights || (is_half && is_integer && matrix.groups > 1);
     has_widened = has_widened || (is_integer && !can_run_dynamic(matrix));
   }
   const bool int8 = parts_.options.activation == ActivationMode::int8 && has_integer;
   effective.activations = !int8 ? "f32" : has_float ? "int8 per 128 (f32 for floating weights and blocks of a file)" : "int8 per 128";
   if (has_half) {
-    effective.activations = fmt::format("bf16 (f32 for fewer than {} rows{})", kHalfRows, has_f32 ? " and for floating weights" : "");
+    const char* kept = has_f32 && has_router ? ", for floating weights and for routers" : has_f32 ? " and for floating weights" : has_router ? " and for routers" : "";
+    effective.activations = fmt::format("bf16 (f32 for fewer than {} rows{})", kHalfRows, kept);
     if (has_rounded_weights) effective.notes.push_back("where bf16 multiplies, the product of a weight's code and its group's scale is rounded to bf16");
   }
   effective.accumulate = int8 ? "i32 then f32" : "f32";

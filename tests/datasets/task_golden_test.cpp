@@ -177,13 +177,14 @@ INSTANTIATE_TEST_SUITE_P(Models, BundledAgainstLmEval, testing::Values(kModels[0
 /// A run that holds one text's scores, with its metrics.
 class Fidelity : public testing::Test {
  protected:
-  OpenReply open(LocalEngine& engine, const char* recipe, bool layer_by_layer = false) {
+  OpenReply open(LocalEngine& engine, const char* recipe, bool layer_by_layer = false, const char* instruction_set = "") {
     OpenBlock block;
     block.model = kModels[0].folder.string();
     block.recipe = recipe;
     block.backend = "cpu";
     block.context = 512;
     block.layer_by_layer = layer_by_layer;
+    block.instruction_set = instruction_set;
     const auto opened = engine.open(block, {});
     EXPECT_TRUE(opened.has_value()) << opened.error().message;
     return opened.value_or(OpenReply{});
@@ -210,11 +211,13 @@ class Fidelity : public testing::Test {
   test::TemporaryFolder folder_;
 };
 
+// The golden numbers are products of FP32 values: so are those of the portable kernels everywhere.
 TEST_F(Fidelity, OfInt4EqualsTransformersWithinATenthOfAPercent) {
   const auto reference = new_engine(), candidate = new_engine();
-  open(*reference, "fp32");
+  open(*reference, "fp32", false, "portable");
   ASSERT_TRUE(reference->hidden(windows(), folder_ / "states.f32", {}).has_value());
-  open(*candidate, "int4:kv=fp32");
+  const OpenReply opened = open(*candidate, "int4:kv=fp32", false, "portable");
+  EXPECT_EQ(opened.effective.activations, "f32");
   auto reply = candidate->score(windows(), folder_ / "states.f32", {});
   ASSERT_TRUE(reply.has_value()) << reply.error().message;
   const phiscope::Run run = measured(std::move(*reply));
@@ -238,6 +241,31 @@ TEST_F(Fidelity, OfInt4EqualsTransformersWithinATenthOfAPercent) {
   }
   EXPECT_GE(compared, 15);
   EXPECT_EQ(run.find_metric("kld_mean")->n, golden()["fidelity"]["positions"].get<int64_t>());
+}
+
+// The kernels of this machine may round activations and int4's code times scale to BF16, by 2^-8 at most. That is a noise of its own beside int4's:
+// its KLD, 4e-6, is 0.15 % of int4's 0.0029. Measured with AVX-512 BF16 and AMX: 0.16 % of kld_mean, 4e-5 of ln_ppl_ratio, 1.3 % of a quantile,
+// 2.1 % of the largest, 2 of 1000 first tokens.
+TEST_F(Fidelity, OfInt4WithTheKernelsOfThisMachineIsWithinBf16Rounding) {
+  const auto reference = new_engine(), candidate = new_engine();
+  open(*reference, "fp32");
+  ASSERT_TRUE(reference->hidden(windows(), folder_ / "states.f32", {}).has_value());
+  open(*candidate, "int4:kv=fp32");
+  auto reply = candidate->score(windows(), folder_ / "states.f32", {});
+  ASSERT_TRUE(reply.has_value()) << reply.error().message;
+  const phiscope::Run run = measured(std::move(*reply));
+  const auto near = [&](const char* id, double tolerance) {
+    const Metric* metric = run.find_metric(id);
+    ASSERT_TRUE(metric != nullptr && metric->value.has_value()) << id;
+    EXPECT_NEAR(*metric->value, golden()["fidelity"][id].get<double>(), tolerance) << id;
+  };
+  const auto share_of = [&](const char* id, double share) { near(id, share * std::fabs(golden()["fidelity"][id].get<double>())); };
+  near("ln_ppl_ratio", 1e-4);
+  near("same_top1", 5e-3);
+  share_of("kld_mean", 5e-3);
+  share_of("dp_rms", 1e-2);
+  for (const char* id : {"kld_p90", "kld_p95", "kld_p99"}) share_of(id, 2.5e-2);
+  for (const char* id : {"kld_max", "dp_p01", "dp_p99"}) share_of(id, 5e-2);  // one position, or few
 }
 
 TEST_F(Fidelity, LayerByLayerIsTheSameBitForBit) {

@@ -35,9 +35,13 @@ std::shared_ptr<const WeightSource> encode(const Model& model, const Recipe& rec
 struct Tolerance {
   float largest = 0;
   double relative_rms = 0;
+  /// Share of the positions that may lie further away, where a small difference grows (a near tie of two experts), and how far.
+  double strays = 0;
+  float stray_largest = 0;
+  double stray_rms = 0;
 };
-/// By the type that multiplied, as Effective::activations reports it, and the KV type.
-Tolerance tolerance_for(const Effective& effective);
+/// By the type that multiplied, as Effective::activations reports it, the KV type, and whether the plan chooses experts.
+Tolerance tolerance_for(const Effective& effective, const Plan& plan);
 
 class Conformance : public testing::TestWithParam<Case> {
  protected:

@@ -21,8 +21,25 @@ double relative_rms(std::span<const float> found, std::span<const float> expecte
 class Numbers : public Conformance {
  protected:
   void expect_near(std::span<const float> found, std::span<const float> expected, const Tolerance& tolerance, const std::string& what) const {
+    if (tolerance.strays > 0) return expect_rows_near(found, expected, tolerance, what);
     EXPECT_LE(largest_difference(found, expected), tolerance.largest) << what;
     EXPECT_LE(relative_rms(found, expected), tolerance.relative_rms) << what;
+  }
+
+ private:
+  void expect_rows_near(std::span<const float> found, std::span<const float> expected, const Tolerance& tolerance, const std::string& what) const {
+    const auto vocab = static_cast<size_t>(model_.plan->vocab);
+    const size_t rows = expected.size() / vocab;
+    size_t strays = 0;
+    for (size_t i = 0; i < rows; ++i) {
+      const auto a = found.subspan(i * vocab, vocab), b = expected.subspan(i * vocab, vocab);
+      const double largest = static_cast<double>(largest_difference(a, b)), rms = relative_rms(a, b);
+      strays += largest > static_cast<double>(tolerance.largest) || rms > tolerance.relative_rms;
+      EXPECT_LE(largest, static_cast<double>(tolerance.stray_largest)) << what << ", row " << i;
+      EXPECT_LE(rms, tolerance.stray_rms) << what << ", row " << i;
+    }
+    EXPECT_LE(static_cast<double>(strays), tolerance.strays * static_cast<double>(rows)) << what << ": rows beyond " << tolerance.largest << " or "
+                                                                                         << tolerance.relative_rms;
   }
 };
 
@@ -30,7 +47,7 @@ TEST_P(Numbers, PrefillAgreesWithTheReferenceAtEveryPosition) {
   for (const KvType kv : {KvType::f32, KvType::f16}) {
     const auto session = open(options(kv)), reference = open(options(kv), *find_backend("reference"));
     ASSERT_TRUE(session && reference);
-    const Tolerance tolerance = tolerance_for(session->effective());
+    const Tolerance tolerance = tolerance_for(session->effective(), *model_.plan);
     for (const int length : golden_lengths(*golden_)) {
       const std::string what = fmt::format("prompt of {}, KV {}", length, kv_type_name(kv));
       expect_near(run(*session, ids(length)).logits, run(*reference, ids(length)).logits, tolerance, what);
@@ -41,16 +58,21 @@ TEST_P(Numbers, PrefillAgreesWithTheReferenceAtEveryPosition) {
 TEST_P(Numbers, DecodingAgreesWithTheReferenceAtEveryStep) {
   const auto session = open(options()), reference = open(options(), *find_backend("reference"));
   ASSERT_TRUE(session && reference);
-  const Tolerance tolerance = tolerance_for(session->effective());
+  const Tolerance tolerance = tolerance_for(session->effective(), *model_.plan);
   // From 60 on, longrope fixtures switch their list at the 65th token; windows of 24 and 31 are long past.
   const std::vector<int32_t> prompt = ids(100);
   for (auto* one : {session.get(), reference.get()}) ASSERT_TRUE(one->append(std::span(prompt).first(60)).has_value());
+  std::vector<float> found, expected;
   for (size_t i = 60; i < 72; ++i) {
     const std::span<const int32_t> next = std::span(prompt).subspan(i, 1);
     ASSERT_TRUE(session->append(next).has_value());
     ASSERT_TRUE(reference->append(next).has_value());
-    expect_near(session->last_logits(), reference->last_logits(), tolerance, fmt::format("after {} tokens", i + 1));
+    const std::span<const float> a = session->last_logits(), b = reference->last_logits();
+    if (tolerance.strays == 0) expect_near(a, b, tolerance, fmt::format("after {} tokens", i + 1));
+    found.insert(found.end(), a.begin(), a.end());
+    expected.insert(expected.end(), b.begin(), b.end());
   }
+  if (tolerance.strays > 0) expect_near(found, expected, tolerance, "steps after 60 tokens");
 }
 
 class SingleTokensUnderInt8 : public Numbers {};
@@ -75,7 +97,7 @@ class SourceNumbers : public Numbers {};
 TEST_P(SourceNumbers, AgreeWithTransformers) {
   const auto session = open(options());
   ASSERT_TRUE(session);
-  const Tolerance tolerance = tolerance_for(session->effective());
+  const Tolerance tolerance = tolerance_for(session->effective(), *model_.plan);
   for (const int length : golden_lengths(*golden_)) {
     if (const std::string name = fmt::format("p{}.logits", length); golden_->has(name)) {
       expect_near(run(*session, ids(length)).logits, golden_->floats(name), tolerance, name);
@@ -114,7 +136,13 @@ constexpr const char* kIsaModels[] = {"phi-3-mini-tiny", "phi-3-h80", "phi-4-min
 constexpr const char* kIsaRecipes[] = {"source", "fp32", "int8", "int8-dyn", "int4", "int4-asym", "int4-dyn"};
 constexpr const char* kInt8Recipes[] = {"int8-dyn", "int4-dyn"};
 
+// An integer router among floating weights: it is never rounded to BF16, and the outputs agree to f32 noise on every set.
+constexpr const char* kExpertModels[] = {"phi-3.5-moe-tiny", "phi-tiny-moe-tiny"};
+constexpr const char* kRouterRecipes[] = {"fp32:other=int8"};
+
 GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(Numbers);
+INSTANTIATE_TEST_SUITE_P(Router, Numbers, testing::ValuesIn(with_instruction_sets(without_reference(all_cases(kExpertModels, kRouterRecipes)))),
+                         [](const auto& one) { return case_name(one.param); });
 INSTANTIATE_TEST_SUITE_P(All, Numbers, testing::ValuesIn(without_reference(all_cases(kGoldenModels, kRecipes))),
                          [](const auto& one) { return case_name(one.param); });
 INSTANTIATE_TEST_SUITE_P(Isa, Numbers, testing::ValuesIn(with_instruction_sets(without_reference(all_cases(kIsaModels, kIsaRecipes)))),

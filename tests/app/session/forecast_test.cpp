@@ -13,6 +13,9 @@
 namespace phiscope::session {
 namespace {
 
+// What the allocator keeps of freed pages or takes in advance; in a model of real size it is nothing.
+constexpr double kAllocatorSlack = 2 << 20;
+
 struct Case {
   const char* recipe;
   int64_t context;
@@ -95,7 +98,7 @@ TEST_P(ForecastTest, IsWithinFivePercentOfWhatTheWorkerTakes) {
   EXPECT_NEAR(static_cast<double>(forecast->kv) / static_cast<double>(report.kv_allocated), 1, 0.05);
   // What the kernel says that the cache and the workspace took beyond the loaded weights: within 5 % of the forecast for the whole.
   const double grown = static_cast<double>(after->anonymous) - static_cast<double>(loaded->anonymous);
-  const auto expected = static_cast<double>(forecast->kv + forecast->workspace), slack = 0.05 * static_cast<double>(forecast->total);
+  const auto expected = static_cast<double>(forecast->kv + forecast->workspace), slack = 0.05 * static_cast<double>(forecast->total) + kAllocatorSlack;
   const std::string parts = fmt::format("KV {}, workspace {}, total {}", forecast->kv, forecast->workspace, forecast->total);
   EXPECT_LE(grown, expected + slack) << parts;
   // A short context fits into pages that loading has used and given back to the allocator: then the kernel sees less.

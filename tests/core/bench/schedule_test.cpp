@@ -153,7 +153,9 @@ TEST(Schedule, DisturbedRepetitionsAreMarkedRepeatedAndCounted) {
   EXPECT_THAT(marks, testing::ElementsAre("0 ", "1 ", "2 waited 50.0 %", "2 "));
   EXPECT_EQ(run.find_metric("prefill_tokens_per_s@100")->n, 3);
   EXPECT_NEAR(value_of(run, "prefill_tokens_per_s@100"), 1e6, 1e-6);
-  const auto warning = std::find_if(run.warnings.begin(), run.warnings.end(), [](const Warning& w) { return w.id == "disturbed"; });
+  const auto warning = std::find_if(run.warnings.begin(), run.warnings.end(), [](const Warning& w) {
+    return w.id == "disturbed" && w.sentence.starts_with("prefill");  // the machine's own load may have a warning too
+  });
   ASSERT_NE(warning, run.warnings.end());
   EXPECT_EQ(warning->sentence, "prefill_tokens_per_s@100: 1 repetitions were disturbed (waited 50.0 %) and measured again; 0 stay disturbed");
 }

@@ -47,6 +47,9 @@ void* operator new(size_t size) { return counted(std::malloc(size == 0 ? 1 : siz
 void* operator new[](size_t size) { return counted(std::malloc(size == 0 ? 1 : size)); }
 void* operator new(size_t size, std::align_val_t alignment) { return aligned(size, alignment); }
 void* operator new[](size_t size, std::align_val_t alignment) { return aligned(size, alignment); }
+// std::stable_sort asks in this way.
+void* operator new(size_t size, const std::nothrow_t&) noexcept { return counted(std::malloc(size == 0 ? 1 : size)); }
+void* operator new[](size_t size, const std::nothrow_t&) noexcept { return counted(std::malloc(size == 0 ? 1 : size)); }
 void operator delete(void* memory) noexcept { release(memory); }
 void operator delete[](void* memory) noexcept { release(memory); }
 void operator delete(void* memory, size_t) noexcept { release(memory); }

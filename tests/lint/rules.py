@@ -32,8 +32,8 @@ LAYERS = {
 # Includes that only some folders may have: pattern of the header, folders, reason.
 RESERVED_HEADERS = [
     (r"^(SQLiteCpp/|sqlite3\.h)", ["core/store", "tests"], "SQL lives in core/store"),
-    (r"^CLI/", ["app/cli", "tests"], "command-line parsing lives in app/cli"),
-    (r"^(imgui|implot|GLFW/|SDL)", ["app/gui"], "the GUI library lives in app/gui"),
+    (r"^CLI/", ["app/cli", "app/gui", "tests"], "command-line parsing lives in app/cli"),
+    (r"^(imgui|implot|GLFW/|SDL)", ["app/gui", "tests"], "the GUI library lives in app/gui"),
     (r"^(cuda|cublas|nvml|mma\.h)", ["backends/cuda"], "CUDA lives in backends/cuda"),
     (r"^(immintrin|x86intrin|arm_neon|cpuid)\.h", ["backends/cpu", "core/base/platform", "tests"],
      "instructions of one processor live in backends/cpu"),

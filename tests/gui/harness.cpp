@@ -72,6 +72,7 @@ void set_environment(const std::filesystem::path& folder) {
   ::setenv("PHISCOPE_WORKER", PHISCOPE_WORKER_PROGRAM, 1);
   ::setenv("PHISCOPE_CACHE", (folder / "cache").c_str(), 1);
   ::setenv("PHISCOPE_DATASETS", source_path("datasets").c_str(), 1);
+  ::setenv("PHISCOPE_LOCKS", (folder / "locks").c_str(), 1);
   ::setenv("XDG_CONFIG_HOME", (folder / "config").c_str(), 1);
   ::setenv("HOME", folder.c_str(), 1);
 }

@@ -181,9 +181,7 @@ void Application::run() {
     drawn_version = snapshot->version;
     draw_frame(!window_->is_visible());
     drawn_at = now_s();
-    // A text cursor blinks and a popup fades in a few frames more; both are input's followers.
     frames_due = std::max(0, frames_due - 1);
-    if (ImGui::GetIO().WantTextInput && frames_due == 0 && !is_measuring) frames_due = 0;
   }
 }
 

@@ -77,7 +77,7 @@ bool empty_state(const Theme& theme, std::string_view title, std::string_view wh
 void precision_mark(const Theme& theme, const SeriesStyle& style) {
   const float size = ImGui::GetTextLineHeight(), radius = size * 0.32f;
   const ImVec2 corner = ImGui::GetCursorScreenPos();
-  const ImVec2 center{corner.x + size / 2, corner.y + size / 2 + (ImGui::GetStyle().FramePadding.y * 0)};
+  const ImVec2 center{corner.x + size / 2, corner.y + size / 2};
   const ImU32 color = ImGui::ColorConvertFloat4ToU32(style.color);
   ImDrawList& draw = *ImGui::GetWindowDrawList();
   const float line = theme.px(2);
